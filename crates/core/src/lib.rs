@@ -1,0 +1,29 @@
+//! Files into sealed, addressed blobs and back; messages into bytes and back.
+//!
+//! This crate gives bytes their meaning and does no IO: no clock, no socket,
+//! no file, no randomness of its own. It is `no_std`, so the same code runs in
+//! a browser and in a native node. The specification is `docs/protocol.md`;
+//! the section a type implements is named in its documentation.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod blob;
+pub mod derive;
+pub mod entry;
+mod hex;
+pub mod link;
+pub mod message;
+pub mod padding;
+pub mod seal;
+mod wire;
+
+pub use blob::{Blob, BlobId, WrongBlob};
+pub use derive::{SignalKey, Topic};
+pub use entry::{Chunk, ChunkSize, FileEntry};
+pub use hex::HexError;
+pub use link::Link;
+pub use message::{MemberId, Message, PeerId, RequestId};
+pub use seal::{BlobKey, SealingKey};

@@ -1,0 +1,165 @@
+//! Messages into bytes.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::{Handshake, Message};
+
+/// Longest text of an ERROR, in bytes.
+pub(super) const MAX_TEXT_LEN: usize = 256;
+
+impl Message {
+    /// The message as it goes on the wire.
+    pub fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.encoded_len());
+        match self {
+            Self::Handshake(handshake) => put_handshake(&mut out, 0, handshake),
+            Self::HandshakeAck(handshake) => put_handshake(&mut out, 1, handshake),
+            Self::Request { request, blob } => {
+                put(&mut out, 2, &[&request.0.to_be_bytes(), blob.as_bytes()]);
+            }
+            Self::Response {
+                request,
+                blob,
+                data,
+            } => {
+                put(
+                    &mut out,
+                    3,
+                    &[&request.0.to_be_bytes(), blob.as_bytes(), data],
+                );
+            }
+            Self::Have(blobs) => {
+                put(&mut out, 4, &[&[0]]);
+                for (blob, len) in blobs {
+                    out.extend_from_slice(blob.as_bytes());
+                    out.extend_from_slice(&len.to_be_bytes());
+                }
+            }
+            Self::Want(blobs) => {
+                put(&mut out, 5, &[]);
+                for (blob, hops) in blobs {
+                    out.extend_from_slice(blob.as_bytes());
+                    out.extend_from_slice(&hops.0.to_be_bytes());
+                }
+            }
+            Self::NotFound { request, blob } => {
+                put(&mut out, 6, &[&request.0.to_be_bytes(), blob.as_bytes()]);
+            }
+            Self::Error {
+                request,
+                code,
+                text,
+            } => {
+                let (request, code) = (request.0.to_be_bytes(), code.0.to_be_bytes());
+                put(&mut out, 7, &[&request, &code, shortened(text).as_bytes()]);
+            }
+            Self::Part {
+                request,
+                offset,
+                total,
+                data,
+            } => {
+                let [request, offset, total] = [request.0, *offset, *total].map(u32::to_be_bytes);
+                put(&mut out, 8, &[&request, &offset, &total, data]);
+            }
+            Self::Cancel { request } => put(&mut out, 9, &[&request.0.to_be_bytes()]),
+            Self::Join { topic, reach } => put(&mut out, 16, &[topic.as_bytes(), &[reach.0]]),
+            Self::Leave { topic } => put(&mut out, 17, &[topic.as_bytes()]),
+            Self::Members {
+                topic,
+                you,
+                members,
+            } => {
+                put(&mut out, 18, &[topic.as_bytes(), &you.0.to_be_bytes()]);
+                for (member, reach) in members {
+                    out.extend_from_slice(&member.0.to_be_bytes());
+                    out.push(reach.0);
+                }
+            }
+            Self::Joined {
+                topic,
+                member,
+                reach,
+            } => {
+                put(
+                    &mut out,
+                    19,
+                    &[topic.as_bytes(), &member.0.to_be_bytes(), &[reach.0]],
+                );
+            }
+            Self::Left { topic, member } => {
+                put(&mut out, 20, &[topic.as_bytes(), &member.0.to_be_bytes()]);
+            }
+            Self::Signal {
+                topic,
+                member,
+                sealed,
+            } => {
+                put(
+                    &mut out,
+                    21,
+                    &[topic.as_bytes(), &member.0.to_be_bytes(), sealed],
+                );
+            }
+            Self::Sources { topic, addresses } => {
+                put_sources(&mut out, topic.as_bytes(), addresses);
+            }
+        }
+        Bytes::from(out)
+    }
+
+    /// Room for the message, exact where it carries data.
+    fn encoded_len(&self) -> usize {
+        64 + match self {
+            Self::Response { data, .. } | Self::Part { data, .. } => data.len(),
+            Self::Signal { sealed, .. } => sealed.len(),
+            Self::Have(blobs) => blobs.len() * 36,
+            Self::Want(blobs) => blobs.len() * 33,
+            Self::Members { members, .. } => members.len() * 9,
+            Self::Error { .. } | Self::Sources { .. } => MAX_TEXT_LEN,
+            Self::Handshake(_)
+            | Self::HandshakeAck(_)
+            | Self::Request { .. }
+            | Self::NotFound { .. }
+            | Self::Cancel { .. }
+            | Self::Join { .. }
+            | Self::Leave { .. }
+            | Self::Joined { .. }
+            | Self::Left { .. } => 0,
+        }
+    }
+}
+
+fn put(out: &mut Vec<u8>, kind: u8, fields: &[&[u8]]) {
+    out.push(kind);
+    for field in fields {
+        out.extend_from_slice(field);
+    }
+}
+
+fn put_handshake(out: &mut Vec<u8>, kind: u8, handshake: &Handshake) {
+    let fields: [&[u8]; 4] = [
+        &handshake.version.to_be_bytes(),
+        &handshake.features.0.to_be_bytes(),
+        handshake.peer.as_bytes(),
+        &handshake.max_message.to_be_bytes(),
+    ];
+    put(out, kind, &fields);
+}
+
+/// Addresses longer than a length byte can say are not addresses: left out.
+fn put_sources(out: &mut Vec<u8>, topic: &[u8], addresses: &[String]) {
+    put(out, 22, &[topic]);
+    for address in addresses {
+        if let Ok(len) = u8::try_from(address.len()) {
+            put(out, len, &[address.as_bytes()]);
+        }
+    }
+}
+
+fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_TEXT_LEN)]
+}

@@ -1,0 +1,252 @@
+//! Messages between peers: one type byte, then the fields
+//! (`docs/protocol.md`, "Messages").
+//!
+//! Types below 16 are the blob protocol between any two peers. Types from 16
+//! are between a peer and a relay, about rooms. Decoding slices the received
+//! bytes and copies no data; what a message means is the machine's business.
+
+mod decode;
+mod encode;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::blob::BlobId;
+use crate::derive::Topic;
+use crate::hex::hex_id;
+
+pub use decode::DecodeError;
+
+/// Version of the blob protocol.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// Longest message any peer sends where the transport sets no lower limit: a
+/// RESPONSE with the largest blob, rounded up.
+pub const MAX_MESSAGE_LEN: usize = crate::blob::MAX_BLOB_LEN + 112;
+
+/// The least a peer may accept: whoever announces less is refused.
+pub const MIN_MESSAGE_LEN: usize = 4096;
+
+/// Bytes of a RESPONSE before its data.
+pub const RESPONSE_HEADER_LEN: usize = 37;
+
+/// Bytes of a PART before its data.
+pub const PART_HEADER_LEN: usize = 13;
+
+/// Names a peer to other peers: 32 random bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId([u8; 32]);
+hex_id!(PeerId, 32);
+
+/// Names a request on its connection; the asker counts up from 1.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RequestId(pub u32);
+
+/// Names a member of one room, chosen by the relay.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct MemberId(pub u64);
+
+/// What a peer can do beyond the first version, one bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Features(pub u64);
+
+impl Features {
+    /// Understands PART.
+    pub const PARTS: Self = Self(1);
+    /// Understands CANCEL.
+    pub const CANCEL: Self = Self(2);
+    /// Keeps rooms: understands the types from 16.
+    pub const ROOMS: Self = Self(4);
+    /// Takes blobs that are pushed, see WANT.
+    pub const KEEPS: Self = Self(8);
+
+    /// Whether all of `other`'s bits are set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both's bits.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// How a room's member can be reached, one bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reach(pub u8);
+
+impl Reach {
+    /// Over a WebRTC data channel.
+    pub const WEBRTC: Self = Self(1);
+
+    /// Whether all of `other`'s bits are set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// What both sides say first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Handshake {
+    /// The sender's [`PROTOCOL_VERSION`].
+    pub version: u16,
+    /// What the sender can do.
+    pub features: Features,
+    /// The sender.
+    pub peer: PeerId,
+    /// The longest message the sender accepts, in bytes.
+    pub max_message: u32,
+}
+
+/// Distance of a want from its origin: -1 is the sender's own, -2 somebody's
+/// the sender knows; 0 takes the want back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Hops(pub i8);
+
+impl Hops {
+    /// The sender wants the blob for itself.
+    pub const OWN: Self = Self(-1);
+    /// The sender no longer wants it.
+    pub const WITHDRAWN: Self = Self(0);
+}
+
+/// Why a peer answers with ERROR.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ErrorCode(pub u16);
+
+impl ErrorCode {
+    /// The message cannot be read.
+    pub const MALFORMED: Self = Self(1);
+    /// The message cannot come now.
+    pub const UNEXPECTED: Self = Self(2);
+    /// The protocol version is not spoken here.
+    pub const VERSION: Self = Self(3);
+    /// More than is allowed at once.
+    pub const TOO_MANY: Self = Self(4);
+    /// The bytes sent do not match their blob id.
+    pub const WRONG_BLOB: Self = Self(5);
+    /// Nothing came for too long.
+    pub const TIMEOUT: Self = Self(6);
+    /// The relay has no such room, or no such member in it.
+    pub const NO_MEMBER: Self = Self(7);
+    /// No room on the disk for what was pushed.
+    pub const FULL: Self = Self(8);
+}
+
+/// One message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Message {
+    /// 0: the dialing side's first message.
+    Handshake(Handshake),
+    /// 1: the accepting side's answer.
+    HandshakeAck(Handshake),
+    /// 2: asks for a blob.
+    Request {
+        /// Repeated in every answer.
+        request: RequestId,
+        /// The blob.
+        blob: BlobId,
+    },
+    /// 3: a whole blob.
+    Response {
+        /// Of the REQUEST.
+        request: RequestId,
+        /// The blob.
+        blob: BlobId,
+        /// The sealed bytes, unverified.
+        data: Bytes,
+    },
+    /// 4: blobs the sender holds, with their lengths in bytes.
+    Have(Vec<(BlobId, u32)>),
+    /// 5: blobs the sender wants.
+    Want(Vec<(BlobId, Hops)>),
+    /// 6: the sender does not have what was asked for.
+    NotFound {
+        /// Of the REQUEST.
+        request: RequestId,
+        /// The blob.
+        blob: BlobId,
+    },
+    /// 7: something went wrong.
+    Error {
+        /// Of the REQUEST, or 0 for the connection as a whole.
+        request: RequestId,
+        /// What went wrong.
+        code: ErrorCode,
+        /// For a person; at most 256 bytes.
+        text: String,
+    },
+    /// 8: a piece of a blob that is longer than the other side's messages.
+    Part {
+        /// Of the REQUEST.
+        request: RequestId,
+        /// Where in the blob the data belongs, in bytes.
+        offset: u32,
+        /// The blob's length in bytes.
+        total: u32,
+        /// The sealed bytes, unverified.
+        data: Bytes,
+    },
+    /// 9: the asker no longer needs the answer.
+    Cancel {
+        /// Of the REQUEST.
+        request: RequestId,
+    },
+    /// 16: enters a room.
+    Join {
+        /// The room.
+        topic: Topic,
+        /// How the sender can be reached.
+        reach: Reach,
+    },
+    /// 17: leaves a room.
+    Leave {
+        /// The room.
+        topic: Topic,
+    },
+    /// 18: the relay's answer to JOIN: who else is there.
+    Members {
+        /// The room.
+        topic: Topic,
+        /// The receiver's own id in this room.
+        you: MemberId,
+        /// Everybody else, the newest first.
+        members: Vec<(MemberId, Reach)>,
+    },
+    /// 19: somebody came.
+    Joined {
+        /// The room.
+        topic: Topic,
+        /// Who.
+        member: MemberId,
+        /// How to reach them.
+        reach: Reach,
+    },
+    /// 20: somebody went.
+    Left {
+        /// The room.
+        topic: Topic,
+        /// Who.
+        member: MemberId,
+    },
+    /// 21: a sealed signal. Towards the relay `member` is the receiver, from
+    /// the relay it is the sender.
+    Signal {
+        /// The room.
+        topic: Topic,
+        /// The other member.
+        member: MemberId,
+        /// Opaque to the relay.
+        sealed: Bytes,
+    },
+    /// 22: peers found in the DHT for a room, as `host:port` of a WebSocket.
+    Sources {
+        /// The room.
+        topic: Topic,
+        /// The addresses.
+        addresses: Vec<String>,
+    },
+}
