@@ -1,0 +1,391 @@
+//! What goes into the machine and what comes out of it.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use samara_core::message::{Features, PeerId};
+use samara_core::{BlobId, FileEntry, Link, Topic};
+
+use crate::limits::Limits;
+
+/// What kind of peer this is.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// This peer's name to others.
+    pub peer: PeerId,
+    /// What this peer offers beyond the machine's own abilities: a relay adds
+    /// [`Features::ROOMS`], whoever takes pushed blobs [`Features::KEEPS`].
+    pub features: Features,
+    /// The driver can open data channels.
+    pub webrtc: bool,
+    /// The driver can look topics up in the DHT.
+    pub lookup: bool,
+    /// The driver can announce topics in the DHT: others can reach it.
+    pub announce: bool,
+    /// How much of everything.
+    pub limits: Limits,
+}
+
+/// Names a connection. The machine picks it, see [`crate::Swarm::connection`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnectionId(pub u64);
+
+/// Names a transfer. The driver picks it, never 0 and never twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TransferId(pub u64);
+
+/// How two peers are connected.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Path {
+    /// A WebRTC data channel.
+    WebRtc,
+    /// A WebSocket between the two.
+    WebSocket,
+    /// Sealed messages through a relay.
+    Circuit,
+}
+
+/// Whom to dial.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Address {
+    /// A WebSocket URL, `ws://host:port/ws` or `wss:`.
+    WebSocket(String),
+    /// A member of a room: make an offer and give it to the machine as
+    /// [`Input::Signal`].
+    WebRtc,
+}
+
+/// What the two ends of a WebRTC connection tell each other. The texts are
+/// the browser's own; the machine carries them sealed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// An SDP offer.
+    Offer(String),
+    /// An SDP answer.
+    Answer(String),
+    /// An ICE candidate.
+    Candidate {
+        /// The `sdpMid` it belongs to.
+        mid: String,
+        /// The `sdpMLineIndex` it belongs to.
+        mline: u16,
+        /// The candidate attribute.
+        candidate: String,
+    },
+}
+
+/// What to fetch or seed.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// Only the link is known.
+    Link(Link),
+    /// The entry is known, and the link that [`FileEntry::link`] says.
+    Entry(Arc<FileEntry>, Link),
+}
+
+/// Why a verified blob could not be stored, or bytes were no blob.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StoreFailure {
+    /// The bytes do not match their id: the source lied or is broken.
+    WrongBlob,
+    /// The store has no room or the disk failed; the text says what to do.
+    Store(String),
+}
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Input {
+    /// Somebody dialed this peer. Take the id from
+    /// [`crate::Swarm::connection`].
+    Accepted {
+        /// The new connection.
+        connection: ConnectionId,
+        /// How.
+        path: Path,
+        /// Longest message the transport carries, both ways, in bytes.
+        max_message: usize,
+    },
+    /// A dial of [`Output::Dial`] or an answer of [`Output::Answer`] led to a
+    /// connection.
+    Connected {
+        /// The connection.
+        connection: ConnectionId,
+        /// How.
+        path: Path,
+        /// Longest message the transport carries, both ways, in bytes.
+        max_message: usize,
+    },
+    /// The connection ended, or never came to be.
+    Closed {
+        /// The connection.
+        connection: ConnectionId,
+        /// Why, for a person.
+        reason: String,
+    },
+    /// A whole message came.
+    Received {
+        /// From where.
+        connection: ConnectionId,
+        /// The message.
+        message: Bytes,
+    },
+    /// So many bytes of earlier [`Output::Send`]s left the send queue.
+    Drained {
+        /// The connection.
+        connection: ConnectionId,
+        /// Bytes.
+        bytes: usize,
+    },
+    /// The local end of a WebRTC connection has something for the other end.
+    Signal {
+        /// The connection.
+        connection: ConnectionId,
+        /// What.
+        signal: Signal,
+    },
+    /// Blobs the store holds: at the start, or added by others.
+    Holding(Vec<(BlobId, u32)>),
+    /// Blobs the store no longer holds.
+    Evicted(Vec<BlobId>),
+    /// Answers [`Output::Load`]; `None` when the store has lost it.
+    Loaded {
+        /// The blob.
+        blob: BlobId,
+        /// Its bytes.
+        bytes: Option<Bytes>,
+    },
+    /// Answers [`Output::Store`].
+    Stored {
+        /// The connection of the output.
+        connection: ConnectionId,
+        /// The blob.
+        blob: BlobId,
+        /// Whether it is in the store now.
+        result: Result<(), StoreFailure>,
+    },
+    /// Answers [`Output::Lookup`], or a relay or user named addresses.
+    Found {
+        /// For this topic.
+        topic: Topic,
+        /// WebSocket URLs.
+        addresses: Vec<String>,
+    },
+    /// Stay connected to this WebSocket URL: a relay or a known peer.
+    Keep {
+        /// The URL.
+        address: String,
+    },
+    /// Fetch what is missing of a file, and seed it.
+    Open {
+        /// Its name from now on.
+        transfer: TransferId,
+        /// What.
+        target: Target,
+    },
+    /// Offer a transfer's blobs to every peer that keeps pushed blobs. The
+    /// transfer must be complete.
+    Push {
+        /// Which.
+        transfer: TransferId,
+    },
+    /// Fetch nothing for this transfer until resumed.
+    Pause {
+        /// Which.
+        transfer: TransferId,
+    },
+    /// Fetch again.
+    Resume {
+        /// Which.
+        transfer: TransferId,
+    },
+    /// Forget a transfer: no more fetching, seeding or meeting for it.
+    Drop {
+        /// Which.
+        transfer: TransferId,
+    },
+    /// Time passed: what [`crate::Swarm::wake_at`] said has come.
+    Tick,
+}
+
+/// What the driver is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send one message, after all earlier ones of the connection.
+    Send {
+        /// Where.
+        connection: ConnectionId,
+        /// The message.
+        message: Bytes,
+    },
+    /// Close, or stop dialing. Answer with nothing.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Dial. Answer with [`Input::Connected`] or [`Input::Closed`].
+    Dial {
+        /// The connection to be.
+        connection: ConnectionId,
+        /// Whom.
+        address: Address,
+    },
+    /// Answer a WebRTC offer: give the answer as [`Input::Signal`], then
+    /// [`Input::Connected`] or [`Input::Closed`].
+    Answer {
+        /// The connection to be.
+        connection: ConnectionId,
+        /// The SDP offer.
+        offer: String,
+    },
+    /// Give the local end of a WebRTC connection what the other end sent.
+    Signal {
+        /// The connection.
+        connection: ConnectionId,
+        /// What.
+        signal: Signal,
+    },
+    /// Read a blob. Answer with [`Input::Loaded`].
+    Load {
+        /// Which.
+        blob: BlobId,
+    },
+    /// Verify the bytes and store them. Answer with [`Input::Stored`].
+    Store {
+        /// Where they came from; repeat it in the answer.
+        connection: ConnectionId,
+        /// What they claim to be.
+        blob: BlobId,
+        /// Unverified.
+        bytes: Bytes,
+    },
+    /// Look the topic up in the DHT. Answer with [`Input::Found`], maybe
+    /// several times.
+    Lookup {
+        /// The topic.
+        topic: Topic,
+    },
+    /// Announce the topic in the DHT.
+    Announce {
+        /// The topic.
+        topic: Topic,
+    },
+    /// Tell the user.
+    Event(Event),
+}
+
+/// What a user wants to know at once. Everything gradual is in
+/// [`crate::Swarm::progress`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The file's entry is known.
+    Entry {
+        /// Whose.
+        transfer: TransferId,
+        /// The entry.
+        entry: Arc<FileEntry>,
+    },
+    /// A chunk is in the store: it came, or it was there when the entry
+    /// became known.
+    Chunk {
+        /// Whose.
+        transfer: TransferId,
+        /// Position in the entry.
+        index: u32,
+    },
+    /// All chunks are in the store.
+    Done {
+        /// Which.
+        transfer: TransferId,
+    },
+    /// The transfer cannot go on.
+    Failed {
+        /// Which.
+        transfer: TransferId,
+        /// Why, and what to do.
+        failure: TransferFailure,
+    },
+    /// So many of a pushed transfer's blobs are with another peer now.
+    Pushed {
+        /// Which.
+        transfer: TransferId,
+        /// Blobs the peer that has most of them said it holds.
+        held: u32,
+        /// Blobs pushed.
+        total: u32,
+    },
+    /// The connection to a kept address changed.
+    Kept {
+        /// The address of [`Input::Keep`].
+        address: String,
+        /// `None` when connected, else why not.
+        problem: Option<String>,
+    },
+    /// A source broke the protocol and was cut off.
+    Misbehaved {
+        /// Who, if it got as far as saying so.
+        peer: Option<PeerId>,
+        /// What it did.
+        what: Box<str>,
+    },
+}
+
+/// Why a transfer ended without its file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransferFailure {
+    /// The link's key does not fit what was found under its id.
+    #[error(transparent)]
+    Entry(#[from] samara_core::entry::blob::OpenEntryError),
+    /// The local store does not take more.
+    #[error("{0}")]
+    Store(String),
+    /// A blob that the store said it holds is gone.
+    #[error("the store lost blob {0} while it was needed; run the fetch again")]
+    Lost(BlobId),
+}
+
+/// Where a transfer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nobody who has what is missing is connected.
+    Waiting,
+    /// Blobs are coming.
+    Active,
+    /// By the user's wish.
+    Paused,
+    /// Complete, and seeding.
+    Done,
+    /// Ended by [`Event::Failed`].
+    Failed,
+}
+
+/// A transfer at this moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Where it is.
+    pub state: State,
+    /// Chunks in the store; 0 until the entry is known.
+    pub chunks_held: u32,
+    /// Chunks of the file; 0 until the entry is known.
+    pub chunks: u32,
+    /// Bytes of the file in the store.
+    pub bytes_held: u64,
+    /// Bytes of the file; 0 until the entry is known.
+    pub bytes: u64,
+    /// Peers that hold something this transfer wants or wanted.
+    pub sources: Vec<Source>,
+}
+
+/// A peer as a source of one transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Who.
+    pub peer: PeerId,
+    /// How it is connected.
+    pub path: Path,
+    /// Verified bytes it gave, over all transfers.
+    pub bytes: u64,
+}

@@ -1,0 +1,88 @@
+//! Every limit of the machine, in one place (`docs/protocol.md`, "Limits").
+
+use samara_core::message::MAX_MESSAGE_LEN;
+
+use crate::time::Millis;
+
+/// How much, how many and how long. [`Limits::default`] suits every driver;
+/// tests shrink them.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// From a connection's start to the end of its handshake.
+    pub handshake: Millis,
+    /// From a dial to a connection.
+    pub dial: Millis,
+    /// A source that owes blobs and sends nothing for this long is stalled.
+    pub stall: Millis,
+    /// First wait before dialing a kept address again; doubles each time.
+    pub redial_first: Millis,
+    /// Longest wait before dialing a kept address again.
+    pub redial_most: Millis,
+    /// Between DHT lookups for a transfer that is incomplete.
+    pub lookup_every: Millis,
+    /// Between DHT announces of a topic (BEP 5 nodes forget after 30 min).
+    pub announce_every: Millis,
+    /// First ban after a wrong blob; doubles each time.
+    pub ban_first: Millis,
+    /// Longest ban.
+    pub ban_most: Millis,
+    /// Banned peers remembered; the ban that ends first is forgotten first.
+    pub bans: usize,
+    /// Connections at once, dialing ones included.
+    pub connections: usize,
+    /// Connections dialed for one transfer at once.
+    pub dials_per_transfer: usize,
+    /// Requests unanswered by one source.
+    pub requests_in_flight: usize,
+    /// Requests unanswered by one source behind a circuit: the relay holds
+    /// the answers in memory.
+    pub requests_in_circuit: usize,
+    /// Bytes received and not yet stored, over all sources.
+    pub storing: usize,
+    /// Requests of one asker waiting to be served.
+    pub requests_queued: usize,
+    /// Bytes handed to one connection and not yet on their way.
+    pub send_queue: usize,
+    /// Wants of one peer that are remembered until they can be met.
+    pub wants_per_peer: usize,
+    /// Pushed blobs being taken at once, over all peers.
+    pub adopting: usize,
+    /// Largest blob taken from a push, in bytes.
+    pub adopt_len: u32,
+    /// Members of one room that are remembered.
+    pub members_per_room: usize,
+    /// Longest message through a circuit.
+    pub circuit_message: usize,
+    /// Longest message a transport may announce.
+    pub message: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshake: Millis::seconds(10),
+            dial: Millis::seconds(15),
+            stall: Millis::seconds(15),
+            redial_first: Millis::seconds(1),
+            redial_most: Millis::seconds(60),
+            lookup_every: Millis::seconds(30),
+            announce_every: Millis::seconds(15 * 60),
+            ban_first: Millis::seconds(60),
+            ban_most: Millis::seconds(24 * 60 * 60),
+            bans: 1024,
+            connections: 256,
+            dials_per_transfer: 16,
+            requests_in_flight: 8,
+            requests_in_circuit: 2,
+            storing: 32 << 20,
+            requests_queued: 64,
+            send_queue: 2 << 20,
+            wants_per_peer: 4096,
+            adopting: 65_536,
+            adopt_len: 5 << 20,
+            members_per_room: 256,
+            circuit_message: 64 << 10,
+            message: MAX_MESSAGE_LEN,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Time as the machine sees it: whatever the driver says it is.
+
+use core::ops::Add;
+
+/// Milliseconds since a start that the driver picks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Time(pub u64);
+
+/// A span of time in milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Millis(pub u64);
+
+impl Millis {
+    /// A span in seconds.
+    pub const fn seconds(seconds: u64) -> Self {
+        Self(seconds * 1000)
+    }
+
+    /// This span doubled `times` times, at most `limit`.
+    #[must_use]
+    pub fn doubled(self, times: u32, limit: Self) -> Self {
+        let factor = 1_u64.checked_shl(times).unwrap_or(u64::MAX);
+        Self(self.0.saturating_mul(factor)).min(limit)
+    }
+}
+
+impl Add<Millis> for Time {
+    type Output = Self;
+
+    fn add(self, span: Millis) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
