@@ -5,9 +5,12 @@
 //! from 128 may be ignored by those who do not know them and are kept; lower
 //! ones may not.
 
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+use serde_json::{Map, Value};
+
+use super::json::KNOWN_FIELDS;
 use super::{Chunk, ChunkSize, EntryError, FileEntry, UnknownFields, VERSION};
 use crate::blob::BlobId;
 use crate::seal::BlobKey;
@@ -18,7 +21,8 @@ const SIZE: u8 = 2;
 const MIME_TYPE: u8 = 3;
 const CHUNK_SIZE: u8 = 4;
 const CHUNKS: u8 = 5;
-/// Fields only the JSON form has a place for, as one compact JSON object.
+/// Fields only the JSON form has a place for, as one compact JSON object with
+/// sorted keys.
 const JSON_FIELDS: u8 = 6;
 /// Tags from here on may be ignored by readers that do not know them.
 pub(super) const FIRST_OPTIONAL: u8 = 128;
@@ -122,10 +126,7 @@ impl<'a> Fields<'a> {
             MIME_TYPE => self.mime_type = Some(value),
             CHUNK_SIZE => self.chunk_size = Some(value),
             CHUNKS => self.chunks = Some(value),
-            JSON_FIELDS => {
-                self.unknown.json =
-                    serde_json::from_slice(value).map_err(|_| EntryError::Damaged)?;
-            }
+            JSON_FIELDS => self.unknown.json = json_fields(value)?,
             FIRST_OPTIONAL.. => {
                 self.unknown.binary.insert(tag, value.to_vec());
             }
@@ -160,6 +161,29 @@ fn text(value: Option<&[u8]>, field: &'static str) -> Result<String, EntryError>
     let value = value.ok_or(EntryError::Missing(field))?;
     let text = core::str::from_utf8(value).map_err(|_| EntryError::Damaged)?;
     Ok(text.into())
+}
+
+/// The one text of at least one field that JSON entries have no place for.
+fn json_fields(text: &[u8]) -> Result<Map<String, Value>, EntryError> {
+    let mut value: Value = serde_json::from_slice(text).map_err(|_| EntryError::Damaged)?;
+    value.sort_all_objects();
+    let canonical = value.to_string().as_bytes() == text;
+    match value {
+        Value::Object(fields) if canonical && !fields.is_empty() => {
+            let known = KNOWN_FIELDS.iter().any(|name| fields.contains_key(*name));
+            if known {
+                Err(EntryError::Damaged)
+            } else {
+                Ok(fields)
+            }
+        }
+        Value::Object(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_) => Err(EntryError::Damaged),
+    }
 }
 
 fn chunk(bytes: &[u8; CHUNK_LEN]) -> Chunk {
@@ -216,6 +240,30 @@ mod tests {
         let tag_at = bytes.len() - 8;
         bytes[tag_at] = 100;
         assert_eq!(FileEntry::from_binary(&bytes), Err(EntryError::Newer));
+    }
+
+    #[test]
+    fn json_fields_that_are_not_in_their_one_form_are_refused() {
+        let good = entry(10).to_binary();
+        let with = |json: &str| {
+            let mut bytes = good.clone();
+            put(&mut bytes, JSON_FIELDS, json.as_bytes());
+            let body_len = u32::try_from(bytes.len() - HEADER_LEN).unwrap();
+            bytes[1..HEADER_LEN].copy_from_slice(&body_len.to_be_bytes());
+            FileEntry::from_binary(&bytes)
+        };
+        assert!(with("{\"a\":{\"b\":1,\"c\":2}}").is_ok());
+        for json in [
+            "{}",
+            "[]",
+            "{\"a\": 1}",
+            "{\"a\":1,\"a\":1}",
+            "{\"a\":{\"c\":2,\"b\":1}}",
+            "{\"name\":\"another\"}",
+            "{\"binaryFields\":{}}",
+        ] {
+            assert_eq!(with(json), Err(EntryError::Damaged), "{json}");
+        }
     }
 
     #[test]

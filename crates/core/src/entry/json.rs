@@ -18,6 +18,17 @@ use crate::seal::BlobKey;
 /// Holds the binary form's unknown fields: hexadecimal values by tag.
 const BINARY_FIELDS: &str = "binaryFields";
 
+/// Fields with a place of their own in the binary form.
+pub(super) const KNOWN_FIELDS: [&str; 7] = [
+    "version",
+    "name",
+    "size",
+    "mimeType",
+    "chunkSize",
+    "chunks",
+    BINARY_FIELDS,
+];
+
 impl FileEntry {
     /// The entry as indented JSON.
     pub fn to_json(&self) -> String {
@@ -45,10 +56,11 @@ impl FileEntry {
 
     /// Reads an entry from JSON.
     pub fn from_json(text: &str) -> Result<Self, EntryError> {
-        let value: Value = serde_json::from_str(text).map_err(|error| EntryError::Syntax {
+        let mut value: Value = serde_json::from_str(text).map_err(|error| EntryError::Syntax {
             line: error.line(),
             column: error.column(),
         })?;
+        value.sort_all_objects();
         let Value::Object(mut fields) = value else {
             return Err(EntryError::Missing("version"));
         };
@@ -146,6 +158,15 @@ mod tests {
         #[test]
         fn an_entry_reads_back_from_json(entry in entries()) {
             prop_assert_eq!(FileEntry::from_json(&entry.to_json()), Ok(entry));
+        }
+
+        #[test]
+        fn a_number_in_an_unknown_field_survives_both_forms(number in prop::num::f64::NORMAL) {
+            let text = std::format!("{{\"frameRate\": {number:e},");
+            let text = entry(10).to_json().replacen('{', &text, 1);
+            let read = FileEntry::from_json(&text).unwrap();
+            prop_assert_eq!(FileEntry::from_json(&read.to_json()), Ok(read.clone()));
+            prop_assert_eq!(FileEntry::from_binary(&read.to_binary()), Ok(read));
         }
     }
 
