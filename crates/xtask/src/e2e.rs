@@ -1,0 +1,46 @@
+//! Tests with the real binary and a real browser.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::process::{run as run_program, run_tests};
+use crate::setup::{self, E2E, FOR_E2E};
+use crate::tally::Tally;
+use crate::web;
+use crate::workspace::Workspace;
+
+/// The command under test.
+const BINARY: &str = "samara";
+
+/// Builds what the tests drive and runs them.
+pub fn run(workspace: &Workspace, arguments: &[OsString]) -> anyhow::Result<()> {
+    counted(workspace, arguments, &mut Tally::default())
+}
+
+/// As [`run`], counting the tests.
+pub fn counted(
+    workspace: &Workspace,
+    arguments: &[OsString],
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    setup::ensure(workspace, &FOR_E2E)?;
+    web::build(workspace)?;
+    let chromium = setup::find_chromium()?.context("set-up has found Chromium and lost it")?;
+    let mut tests = workspace.npm(E2E);
+    tests
+        .env("SAMARA_BIN", binary(workspace)?)
+        .env("SAMARA_CHROMIUM", chromium)
+        .args(["test", "--"])
+        .args(arguments);
+    run_tests(&mut tests, tally)
+}
+
+/// Builds the command under test.
+fn binary(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    run_program(workspace.cargo().args(["build", "--bin", BINARY]))?;
+    let file = format!("{BINARY}{}", env::consts::EXE_SUFFIX);
+    Ok(workspace.target().join("debug").join(file))
+}

@@ -1,0 +1,99 @@
+//! `cargo xtask`: every build, run and test step of the project, one subcommand each.
+//!
+//! Continuous integration calls the same subcommands as people do. A step sets
+//! up what it needs itself, so each works from a clean clone; what a step is
+//! for stands at the top of its module.
+
+mod bench;
+mod check;
+mod e2e;
+mod freshness;
+mod process;
+mod report;
+mod run;
+mod setup;
+mod tally;
+mod test;
+mod wasm;
+mod web;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// Builds, runs and tests samara; each step sets up what it needs.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    step: Step,
+}
+
+#[derive(Subcommand)]
+enum Step {
+    /// Install whatever building, running and testing need and this machine lacks
+    ///
+    /// Looks first and does nothing when all is there. What it may install: the
+    /// wasm target (by rustup, or Debian packages), the npm packages of `web/`
+    /// and `tests/e2e/`, and Chromium for the tests. When it cannot, it prints
+    /// the command to run instead.
+    Setup,
+    /// Build the browser peer: Rust to wasm, JavaScript and TypeScript types
+    ///
+    /// Settings are in `wasm-pack.toml`.
+    Wasm,
+    /// Build the npm package and the page, after the browser peer
+    Web,
+    /// Build everything and start the relay, which prints the address to open
+    Run {
+        /// Arguments for `samara relay`
+        #[arg(last = true)]
+        relay: Vec<OsString>,
+    },
+    /// Run every check and every test
+    ///
+    /// The last line sums the tests of all steps; a check counts as one test.
+    Test,
+    /// Check formatting, lints, types, layers and licences
+    Check,
+    /// Run the tests that need the real binary and a real browser
+    E2e {
+        /// Arguments for the test runner, such as a file name or `--headed`
+        #[arg(last = true)]
+        runner: Vec<OsString>,
+    },
+    /// Measure speed against bare baselines
+    Bench {
+        /// Arguments for the benchmark
+        #[arg(last = true)]
+        benchmark: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    let step = Arguments::parse().step;
+    match Workspace::find().and_then(|workspace| take(step, &workspace)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn take(step: Step, workspace: &Workspace) -> anyhow::Result<()> {
+    match step {
+        Step::Setup => setup::everything(workspace),
+        Step::Wasm => wasm::build(workspace),
+        Step::Web => web::build(workspace),
+        Step::Run { relay } => run::relay(workspace, &relay),
+        Step::Test => test::everything(workspace),
+        Step::Check => check::everything(workspace),
+        Step::E2e { runner } => e2e::run(workspace, &runner),
+        Step::Bench { benchmark } => bench::run(workspace, &benchmark),
+    }
+}
