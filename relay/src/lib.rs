@@ -1,1 +1,16 @@
-//! Placeholder.
+//! The public server: the page, rooms where holders of a link meet, a keeper
+//! of pushed blobs, and eyes in the DHT for browsers.
+//!
+//! A relay helps peers and learns as little as it can: rooms are named by
+//! topics that say nothing, signals are sealed, blobs are ciphertext. What it
+//! forwards it does not keep; what it keeps, nobody can open without a link it
+//! never sees. `docs/relay.md` says what remains visible to an operator.
+//!
+//! The blob protocol is spoken by the node of `samara-node`; this crate owns
+//! the sockets and takes out of them the messages about rooms.
+
+mod config;
+mod limits;
+
+pub use config::{Config, DEFAULT_PORT, Dht, LogFormat};
+pub use limits::Limits;

@@ -1,0 +1,63 @@
+//! What an operator decides.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use crate::limits::Limits;
+
+/// The port where nothing else is said.
+pub const DEFAULT_PORT: u16 = 8787;
+
+/// How a relay is to run. Change what [`Config::new`] says.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// The folder of the blobs it keeps, made if it is missing.
+    pub store: PathBuf,
+    /// Bytes of blobs to keep at most; the least recently used go. Without
+    /// it, as many as the disk takes.
+    pub max_store: Option<NonZeroU64>,
+    /// Find native peers for browsers in the Mainline DHT. `None` is off.
+    pub dht: Option<Dht>,
+    /// Put the other end's address into the log. Off, the log tells
+    /// connections apart by a number only.
+    pub log_addresses: bool,
+    /// How much of everything.
+    pub limits: Limits,
+}
+
+/// The Mainline DHT.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dht {
+    /// First nodes to ask, as `host:port`. Empty means the public ones.
+    pub bootstrap: Vec<String>,
+    /// The TCP port under which the world reaches this relay. Given, the relay
+    /// announces the topics of its rooms, so that native peers find it.
+    pub announce_port: Option<u16>,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// This machine only, no DHT, a store without a limit.
+    pub fn new(store: PathBuf) -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
+            store,
+            max_store: None,
+            dht: None,
+            log_addresses: false,
+            limits: Limits::default(),
+        }
+    }
+}

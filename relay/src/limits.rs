@@ -1,0 +1,91 @@
+//! Every limit of the relay, in one place (`docs/relay.md`, "Limits"). Those
+//! of the blob protocol are the machine's.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// How much, how many and how long. Tests shrink them.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// WebSockets at once.
+    pub connections: usize,
+    /// From a WebSocket's opening to its HANDSHAKE.
+    pub handshake: Duration,
+    /// Nothing received for this long: a ping is sent.
+    pub ping_after: Duration,
+    /// Nothing received for this long: the connection is cut.
+    pub cut_after: Duration,
+    /// One write that the other end does not take for this long ends the
+    /// connection.
+    pub write: Duration,
+    /// Rooms one connection is in.
+    pub rooms_per_connection: usize,
+    /// Members of one room.
+    pub members_per_room: usize,
+    /// Members that MEMBERS lists, and that are told of others' coming and
+    /// going: the newest.
+    pub members_told: usize,
+    /// JOINs of one connection in a minute.
+    pub joins_per_minute: NonZeroU32,
+    /// Messages of one connection in a second; five seconds' worth may come at
+    /// once. Who sends more is cut off.
+    pub messages_per_second: NonZeroU32,
+    /// Bytes one connection may have forwarded in a second; a second's worth
+    /// may come at once. Who sends more is read more slowly.
+    pub forwarded_per_second: NonZeroU32,
+    /// Bytes forwarded to one connection and not yet on their way.
+    pub forwarded_queue: u32,
+    /// How long a sender waits for room in a receiver's queue before the
+    /// message is dropped.
+    pub forward_wait: Duration,
+    /// Bytes of the relay's own messages about rooms queued for one
+    /// connection. A connection that needs more is too slow and is cut off.
+    pub notices_queue: u32,
+    /// Topics that one connection's JOINs have looked up in a minute.
+    pub lookups_per_minute: NonZeroU32,
+    /// DHT lookups and announces under way at once.
+    pub dht_at_once: usize,
+    /// For how long what a lookup found is taken as true, and the first wait
+    /// before a topic in use is looked up again; doubles each time.
+    pub lookup_again_first: Duration,
+    /// The longest wait before a topic in use is looked up again.
+    pub lookup_again_most: Duration,
+    /// Addresses of one topic that are passed on.
+    pub sources_per_topic: usize,
+    /// Between two announces of a topic in use.
+    pub announce_every: Duration,
+    /// From the order to stop until what is still open is cut.
+    pub stop: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            handshake: Duration::from_secs(10),
+            ping_after: Duration::from_secs(30),
+            cut_after: Duration::from_secs(75),
+            write: Duration::from_secs(60),
+            rooms_per_connection: 256,
+            members_per_room: 4096,
+            members_told: 256,
+            joins_per_minute: rate(600),
+            messages_per_second: rate(2000),
+            forwarded_per_second: rate(16 << 20),
+            forwarded_queue: 4 << 20,
+            forward_wait: Duration::from_secs(5),
+            notices_queue: 1 << 20,
+            lookups_per_minute: rate(30),
+            dht_at_once: 16,
+            lookup_again_first: Duration::from_secs(60),
+            lookup_again_most: Duration::from_secs(15 * 60),
+            sources_per_topic: 32,
+            announce_every: Duration::from_secs(15 * 60),
+            stop: Duration::from_secs(10),
+        }
+    }
+}
+
+const fn rate(of: u32) -> NonZeroU32 {
+    NonZeroU32::new(of).expect("a rate above zero")
+}
