@@ -1,0 +1,202 @@
+import type { SamaraError } from "./error.ts";
+
+/** How a {@link Samara} runs. Everything has a default. */
+export interface OpenOptions {
+  /** Relays to stay connected to: `wss://host/ws`, or the `https:` address of one. */
+  relays?: string[];
+  /** Other nodes to stay connected to, by WebSocket URL. */
+  peers?: string[];
+  /** Names the IndexedDB database; all tabs of an origin share one. Default `samara`. */
+  storeName?: string;
+  /**
+   * Most bytes kept, in all. Default: half of what the browser offers. Blobs that no
+   * open transfer needs make room, the least recently used first.
+   */
+  maxBytes?: number;
+  /** STUN and TURN servers for connections through NATs. Default none. */
+  iceServers?: RTCIceServer[];
+  /** Makes the worker, where a bundler needs help: it runs `samara-web/worker`. */
+  worker?: () => Worker;
+  signal?: AbortSignal;
+}
+
+/** How bytes reach this browser. */
+export type Path = "webrtc" | "websocket" | "circuit";
+
+/** Another peer, and what it gave. */
+export interface Source {
+  /** The peer's name: 64 hexadecimal digits. */
+  readonly peer: string;
+  /** A data channel, a WebSocket, or sealed messages through a relay. */
+  readonly path: Path;
+  /** Verified bytes it gave since it connected, over all transfers. */
+  readonly bytes: number;
+}
+
+/** A relay or peer that this browser stays connected to. */
+export interface RelayStatus {
+  readonly url: string;
+  readonly connected: boolean;
+  /** Why not, for a person. */
+  readonly problem?: string;
+}
+
+export interface Status {
+  readonly relays: readonly RelayStatus[];
+  /** Everybody connected at this moment. */
+  readonly peers: readonly Source[];
+  /** Bytes of blobs kept in this browser. */
+  readonly storedBytes: number;
+}
+
+export interface SamaraEventMap {
+  /** Something in {@link Samara.status} or {@link Samara.transfers} is different. */
+  change: Event;
+  /** Something went wrong that ends no transfer; `error` says what. */
+  problem: ProblemEvent;
+}
+
+/** Tells of what went wrong without ending a transfer. */
+export interface ProblemEvent extends Event {
+  readonly error: SamaraError;
+}
+
+export interface SeedOptions {
+  /** File name in the entry. Default the file's own, or `file`. */
+  name?: string;
+  /** Media type in the entry. Default the file's own, or `application/octet-stream`. */
+  type?: string;
+  signal?: AbortSignal;
+  /** Called as the file is sealed and stored. */
+  onProgress?: (bytes: number, totalBytes: number) => void;
+}
+
+/** The peer in this page. Made by `open()`. */
+export interface Samara extends EventTarget {
+  /** Seals and stores a file, and serves it. Resolves when its link is known. */
+  seed(file: Blob, options?: SeedOptions): Promise<Transfer>;
+  /**
+   * Starts to fetch what a link opens; resolves at once. Chunks that are already in
+   * this browser are not fetched again, so this is also how to resume, and how to seed
+   * again after a reload. A link that is open already gives the same transfer.
+   */
+  fetch(link: string, options?: { signal?: AbortSignal }): Promise<Transfer>;
+  /** The open transfers, oldest first. */
+  transfers(): Transfer[];
+  status(): Status;
+  /** Ends every transfer and connection. Blobs stay in this browser. */
+  close(): Promise<void>;
+
+  addEventListener<K extends keyof SamaraEventMap>(
+    type: K,
+    listener: (this: Samara, event: SamaraEventMap[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<K extends keyof SamaraEventMap>(
+    type: K,
+    listener: (this: Samara, event: SamaraEventMap[K]) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
+export type TransferState =
+  /** Nobody who has what is missing is connected. */
+  | "waiting"
+  /** Chunks are coming. */
+  | "active"
+  /** By `pause()`. */
+  | "paused"
+  /** Complete, and served to others. */
+  | "done"
+  /** Ended; `error` says why. */
+  | "failed";
+
+/** What the link says of its file. */
+export interface EntryInfo {
+  readonly name: string;
+  readonly size: number;
+  readonly mimeType: string;
+}
+
+export interface TransferProgress {
+  /** Bytes of the file in this browser. */
+  readonly bytes: number;
+  /** 0 until the entry is known, like `totalChunks`. */
+  readonly totalBytes: number;
+  readonly chunks: number;
+  readonly totalChunks: number;
+  /** Over the last seconds; 0 when nothing comes. */
+  readonly bytesPerSecond: number;
+  readonly sources: readonly Source[];
+  /** Once pushed: how many of the blobs the keeper that has most of them holds. */
+  readonly pushed?: { readonly held: number; readonly total: number };
+}
+
+export interface TransferEventMap {
+  /** Any of the properties is different. At most a few times a second. */
+  change: Event;
+}
+
+/** One file being fetched or served. */
+export interface Transfer extends EventTarget {
+  /** Different for each transfer of one {@link Samara}. */
+  readonly id: number;
+  readonly state: TransferState;
+  /** Set when the state is `failed`. */
+  readonly error?: SamaraError;
+  /** The link's text: what stands after the `#` of a page's URL. A secret. */
+  readonly link: string;
+  /** Known at once when seeding; when fetching, as soon as the entry has come. */
+  readonly entry?: EntryInfo;
+  readonly progress: TransferProgress;
+  /** Settles when the file is complete in this browser, or never will be. */
+  readonly done: Promise<void>;
+
+  /** The link as a URL that opens in the page at `pageUrl`. */
+  linkFor(pageUrl: string | URL): string;
+  /** The whole file, once it is complete. */
+  blob(options?: { signal?: AbortSignal }): Promise<Blob>;
+  /** The file from its start, each chunk as soon as it has come. */
+  stream(options?: { signal?: AbortSignal }): ReadableStream<Uint8Array>;
+  /**
+   * Offers the file to every connected peer that keeps pushed blobs. Resolves when one
+   * of them holds all of it.
+   */
+  push(options?: { signal?: AbortSignal }): Promise<void>;
+  /** Fetches nothing until resumed; still serves. */
+  pause(): void;
+  resume(): void;
+  /** No more fetching or serving. Its blobs stay until room is needed. */
+  close(): void;
+
+  addEventListener<K extends keyof TransferEventMap>(
+    type: K,
+    listener: (this: Transfer, event: TransferEventMap[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<K extends keyof TransferEventMap>(
+    type: K,
+    listener: (this: Transfer, event: TransferEventMap[K]) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}

@@ -1,0 +1,3 @@
+export type * from "./api.ts";
+export { SamaraError, type SamaraErrorCode } from "./error.ts";
+export { open } from "./open.ts";
