@@ -6,6 +6,7 @@
 mod optimize;
 mod settings;
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +32,12 @@ pub fn build(workspace: &Workspace) -> anyhow::Result<()> {
     let name = file_stem(&compiled)?.to_owned();
     let wrapped = Build {
         stamp: workspace.stamp("wasm"),
-        inputs: &[compiled.clone(), workspace.path(SETTINGS)],
+        inputs: &[
+            compiled.clone(),
+            workspace.path(SETTINGS),
+            // Contains wasm-bindgen.
+            env::current_exe()?,
+        ],
         outputs: &[
             out.join(format!("{name}.js")),
             out.join(format!("{name}.d.ts")),
@@ -94,6 +100,8 @@ fn wrap(
     bindgen
         .input_path(compiled)
         .typescript(true)
+        // Whoever names no wasm gets the one beside the JavaScript.
+        .omit_default_module_path(false)
         .generate(out)
         .with_context(|| format!("wasm-bindgen cannot read {}", compiled.display()))?;
     let wasm = out.join(format!("{}_bg.wasm", file_stem(compiled)?));
