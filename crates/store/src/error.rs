@@ -1,0 +1,270 @@
+//! What can go wrong, one enum per operation.
+//!
+//! Every message says what to do about it; what the system said is the source.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use samara_core::BlobId;
+
+use crate::catalog::NoRoom;
+
+/// The index could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct IndexError(Box<redb::Error>);
+
+impl<E: Into<redb::Error>> From<E> for IndexError {
+    fn from(error: E) -> Self {
+        Self(Box::new(error.into()))
+    }
+}
+
+impl IndexError {
+    /// What the disk said, unless it is the index's contents that are wrong.
+    pub(crate) fn into_io(self) -> Result<io::Error, Self> {
+        match *self.0 {
+            redb::Error::Io(error) if error.kind() != io::ErrorKind::InvalidData => Ok(error),
+            other => Err(Self(Box::new(other))),
+        }
+    }
+}
+
+/// A store could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Two processes, or one twice, cannot keep one folder.
+    #[error(
+        "another process has the store {dir} open; stop that process or choose another folder",
+        dir = dir.display()
+    )]
+    InUse {
+        /// The store's folder.
+        dir: PathBuf,
+    },
+    /// The folder has contents, and they are not a store's.
+    #[error(
+        "{dir} holds files that are not a store's; choose an empty folder or an existing store",
+        dir = dir.display()
+    )]
+    Foreign {
+        /// The folder asked for.
+        dir: PathBuf,
+    },
+    /// The index says it has a layout this version does not know.
+    #[error(
+        "the store {dir} was written by a newer version; update this program",
+        dir = dir.display()
+    )]
+    Newer {
+        /// The store's folder.
+        dir: PathBuf,
+    },
+    /// The index is damaged. The blobs do not depend on it; the pins do.
+    #[error(
+        "the index {path} is damaged; delete it and open the store again, which finds every blob \
+         but forgets which were pinned",
+        path = path.display()
+    )]
+    Index {
+        /// The index file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: IndexError,
+    },
+    /// No space is left where the store is.
+    #[error("the disk of {dir} is full; free some space and try again", dir = dir.display())]
+    DiskFull {
+        /// The store's folder.
+        dir: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The folder cannot be created, read or written.
+    #[error(
+        "the store {dir} cannot be opened; see that this user may read and write there",
+        dir = dir.display()
+    )]
+    Folder {
+        /// The store's folder.
+        dir: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn io(dir: &Path, source: io::Error) -> Self {
+        let dir = dir.to_owned();
+        if is_disk_full(&source) {
+            Self::DiskFull { dir, source }
+        } else {
+            Self::Folder { dir, source }
+        }
+    }
+
+    pub(crate) fn index(dir: &Path, path: PathBuf, error: IndexError) -> Self {
+        match error.into_io() {
+            Ok(source) => Self::io(dir, source),
+            Err(source) => Self::Index { path, source },
+        }
+    }
+}
+
+/// A blob could not be put. Nothing that was held before is lost.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PutError {
+    /// Pins leave no room within the store's limit.
+    #[error(
+        "{needed} bytes do not fit beside {pinned} pinned bytes within the store's limit of \
+         {max_bytes}; raise the limit or unpin something"
+    )]
+    Full {
+        /// Bytes to be put.
+        needed: u64,
+        /// Bytes that may not be evicted.
+        pinned: u64,
+        /// The limit.
+        max_bytes: u64,
+    },
+    /// No space is left where the store is.
+    #[error(
+        "the disk of {dir} is full; free some space or give the store a smaller limit",
+        dir = dir.display()
+    )]
+    DiskFull {
+        /// The store's folder.
+        dir: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The disk refused in another way.
+    #[error(
+        "a blob could not be written to {dir}; check the disk and the folder's permissions",
+        dir = dir.display()
+    )]
+    Io {
+        /// The store's folder.
+        dir: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl PutError {
+    pub(crate) fn io(dir: &Path, source: io::Error) -> Self {
+        let dir = dir.to_owned();
+        if is_disk_full(&source) {
+            Self::DiskFull { dir, source }
+        } else {
+            Self::Io { dir, source }
+        }
+    }
+}
+
+impl From<NoRoom> for PutError {
+    fn from(no_room: NoRoom) -> Self {
+        let NoRoom {
+            needed,
+            pinned,
+            max_bytes,
+        } = no_room;
+        Self::Full {
+            needed,
+            pinned,
+            max_bytes,
+        }
+    }
+}
+
+/// A blob could not be read. Whether the store holds it is not known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GetError {
+    /// The disk refused.
+    #[error("blob {id} could not be read; check the disk and the folder's permissions")]
+    Io {
+        /// The blob asked for.
+        id: BlobId,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A blob could not be removed; it is still held.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoveError {
+    /// The disk refused.
+    #[error("blob {id} could not be removed; check the disk and the folder's permissions")]
+    Io {
+        /// The blob to be removed.
+        id: BlobId,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Pins could not be recorded; they are as they were.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PinError {
+    /// No space is left where the store is.
+    #[error("the disk of {dir} is full; free some space and pin again", dir = dir.display())]
+    DiskFull {
+        /// The store's folder.
+        dir: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The index could not be written.
+    #[error(
+        "the pins could not be written to the index in {dir}; check the disk and the folder's \
+         permissions",
+        dir = dir.display()
+    )]
+    Index {
+        /// The store's folder.
+        dir: PathBuf,
+        /// What went wrong.
+        source: IndexError,
+    },
+}
+
+impl PinError {
+    pub(crate) fn new(dir: &Path, error: IndexError) -> Self {
+        let dir = dir.to_owned();
+        match error.into_io() {
+            Ok(source) if is_disk_full(&source) => Self::DiskFull { dir, source },
+            Ok(source) => Self::Index {
+                dir,
+                source: redb::Error::Io(source).into(),
+            },
+            Err(source) => Self::Index { dir, source },
+        }
+    }
+}
+
+/// The index could not be brought up to date. No blob depends on it: the next
+/// open checks those it does not know.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the index in {dir} could not be written; free some space there or check the disk",
+    dir = dir.display()
+)]
+pub struct FlushError {
+    /// The store's folder.
+    pub dir: PathBuf,
+    /// What went wrong.
+    pub source: IndexError,
+}
+
+/// A quota means the same to whoever has to act.
+fn is_disk_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}

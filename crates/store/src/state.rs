@@ -1,0 +1,227 @@
+//! What an open store knows, under one lock held for moments only.
+//!
+//! A blob's file is changed by whoever has claimed its id, so that two threads
+//! never write, rename or remove one file at once. An id is either held or
+//! claimed or neither, never both.
+
+use std::collections::BTreeSet;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use samara_core::{Blob, BlobId};
+
+use crate::catalog::{Catalog, Held, NoRoom};
+use crate::fingerprint::Fingerprint;
+use crate::index::Change;
+
+/// Puts and removes before their rows are written. After a crash the next open
+/// hashes this many blobs at most, which takes a second.
+const CHANGES_PER_FLUSH: usize = 1_024;
+/// Gets before their order is written. After a crash the least recently used
+/// are found from an order this old.
+const TOUCHES_PER_FLUSH: usize = 16_384;
+
+/// The state, and a way to wait until a claim ends.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    released: Condvar,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub catalog: Catalog<Fingerprint>,
+    claimed: BTreeSet<BlobId>,
+    unflushed: BTreeSet<BlobId>,
+    changes: usize,
+    touches: usize,
+}
+
+impl Shared {
+    pub fn new(catalog: Catalog<Fingerprint>, unflushed: BTreeSet<BlobId>) -> Self {
+        let state = State {
+            catalog,
+            claimed: BTreeSet::new(),
+            changes: unflushed.len(),
+            unflushed,
+            touches: 0,
+        };
+        Self {
+            state: Mutex::new(state),
+            released: Condvar::new(),
+        }
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        // No section leaves the state half-changed, whatever panics around it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Claims those of `wanted` that are neither held nor claimed, and leaves
+    /// in it those that others have claimed. Waits until there is something to
+    /// do; `None` once nothing is wanted.
+    ///
+    /// Whoever holds a claim does not wait for another, so waits end.
+    pub fn claim_missing<'a>(
+        &self,
+        wanted: &mut Vec<&'a Blob>,
+    ) -> Option<(Claim<'_>, Vec<&'a Blob>)> {
+        let mut state = self.lock();
+        loop {
+            let mut missing = Vec::new();
+            wanted.retain(|blob| {
+                let id = blob.id();
+                if state.touch(&id).is_some() {
+                    return false;
+                }
+                let free = state.claimed.insert(id);
+                if free {
+                    missing.push(*blob);
+                }
+                !free
+            });
+            if !missing.is_empty() {
+                let ids = missing.iter().map(|blob| blob.id()).collect();
+                return Some((Claim { shared: self, ids }, missing));
+            }
+            if wanted.is_empty() {
+                return None;
+            }
+            let woken = self.released.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Holds what a claim wrote and ends the claim; claims what goes for it.
+    /// After an error the claim is as it was.
+    pub fn admit(
+        &self,
+        claim: &mut Claim<'_>,
+        fingerprints: Vec<Fingerprint>,
+    ) -> Result<Claim<'_>, NoRoom> {
+        let mut state = self.lock();
+        let written = claim.ids.iter().zip(fingerprints);
+        let new = written.map(|(id, found)| (*id, found.len, found)).collect();
+        let gone = state.catalog.admit(new)?;
+        for id in claim.ids.drain(..) {
+            state.claimed.remove(&id);
+            state.changed(id);
+        }
+        let gone = self.claim_gone(&mut state, gone);
+        self.released.notify_all();
+        Ok(gone)
+    }
+
+    /// Lets the least recently used go until the rest is within the limit.
+    pub fn shrink(&self) -> Claim<'_> {
+        let mut state = self.lock();
+        let gone = state.catalog.make_room(0);
+        self.claim_gone(&mut state, gone)
+    }
+
+    /// Lets a blob go, if it is held.
+    pub fn take(&self, id: &BlobId) -> Option<(Claim<'_>, Held<Fingerprint>)> {
+        let mut state = self.lock();
+        let held = state.catalog.take(id)?;
+        Some((self.claim_gone(&mut state, vec![*id]), held))
+    }
+
+    /// Lets a blob go, if it is still held as the file known.
+    pub fn take_known(&self, id: &BlobId, known: Fingerprint) -> Option<Claim<'_>> {
+        let mut state = self.lock();
+        if !state.is_held_as(id, known) {
+            return None;
+        }
+        state.catalog.take(id);
+        Some(self.claim_gone(&mut state, vec![*id]))
+    }
+
+    /// Holds a blob again whose file could not be removed, and ends the claim.
+    pub fn restore(&self, mut claim: Claim<'_>, held: Held<Fingerprint>) {
+        let mut state = self.lock();
+        if let Some(id) = claim.ids.pop() {
+            state.claimed.remove(&id);
+            state.catalog.insert(id, held);
+            state.changed(id);
+        }
+        self.released.notify_all();
+    }
+
+    fn claim_gone(&self, state: &mut State, ids: Vec<BlobId>) -> Claim<'_> {
+        for id in &ids {
+            state.claimed.insert(*id);
+            state.changed(*id);
+        }
+        Claim { shared: self, ids }
+    }
+}
+
+impl State {
+    /// Counts a use and says what the blob's file is.
+    pub fn touch(&mut self, id: &BlobId) -> Option<Fingerprint> {
+        let place = self.catalog.touch(id)?.place;
+        self.unflushed.insert(*id);
+        self.touches += 1;
+        Some(place)
+    }
+
+    /// Records that a file touched by somebody is still right.
+    pub fn confirm(&mut self, id: &BlobId, known: Fingerprint, found: Fingerprint) {
+        if self.is_held_as(id, known) {
+            self.catalog.replace(id, found);
+            self.changed(*id);
+        }
+    }
+
+    pub fn is_held_as(&self, id: &BlobId, known: Fingerprint) -> bool {
+        self.catalog.get(id).is_some_and(|held| held.place == known)
+    }
+
+    pub fn is_flush_due(&self) -> bool {
+        self.changes >= CHANGES_PER_FLUSH || self.touches >= TOUCHES_PER_FLUSH
+    }
+
+    /// The rows that changed since the last call, in order.
+    pub fn take_unflushed(&mut self) -> Vec<(BlobId, Change)> {
+        self.changes = 0;
+        self.touches = 0;
+        let ids = std::mem::take(&mut self.unflushed);
+        let change = |id| match self.catalog.get(&id) {
+            Some(held) => (id, Change::Write(held.clone())),
+            None => (id, Change::Delete),
+        };
+        ids.into_iter().map(change).collect()
+    }
+
+    /// Rows that could not be written stay to be written. Not counted as
+    /// changes: a full disk is not tried again at every put.
+    pub fn give_back(&mut self, rows: Vec<(BlobId, Change)>) {
+        self.unflushed.extend(rows.into_iter().map(|(id, _)| id));
+    }
+
+    fn changed(&mut self, id: BlobId) {
+        self.unflushed.insert(id);
+        self.changes += 1;
+    }
+}
+
+/// The right to change the files of these ids, until it is dropped. Never drop
+/// it while holding the state's lock.
+#[derive(Debug)]
+pub(crate) struct Claim<'a> {
+    shared: &'a Shared,
+    pub ids: Vec<BlobId>,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if self.ids.is_empty() {
+            return;
+        }
+        let mut state = self.shared.lock();
+        for id in &self.ids {
+            state.claimed.remove(id);
+        }
+        drop(state);
+        self.shared.released.notify_all();
+    }
+}

@@ -1,0 +1,324 @@
+//! The store and its folder: who may open it, and what happens to files that
+//! others touch.
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+
+mod common;
+
+use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+
+use samara_core::BlobId;
+use samara_store::{OpenError, Options, PutError, Recovery, Store};
+
+use common::blob;
+
+fn open(dir: &Path) -> Store {
+    Store::open(dir, Options::default()).unwrap()
+}
+
+fn file_of(dir: &Path, id: BlobId) -> PathBuf {
+    let id = id.to_string();
+    dir.join("blobs").join(&id[..2]).join(id)
+}
+
+#[test]
+fn a_store_open_elsewhere_is_refused_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path());
+    let error = Store::open(dir.path(), Options::default()).unwrap_err();
+    assert!(matches!(error, OpenError::InUse { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(
+        text.contains("stop that process or choose another folder"),
+        "{text}"
+    );
+
+    drop(first);
+    open(dir.path());
+}
+
+#[test]
+fn a_clone_keeps_the_store_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path());
+    let second = first.clone();
+    drop(first);
+    assert!(matches!(
+        Store::open(dir.path(), Options::default()),
+        Err(OpenError::InUse { .. })
+    ));
+    second.put(&blob(1, 100)).unwrap();
+}
+
+#[test]
+fn a_folder_of_other_files_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("thesis.txt"), "years of work").unwrap();
+    let error = Store::open(dir.path(), Options::default()).unwrap_err();
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_in_the_folders_place_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    fs::write(&path, "").unwrap();
+    let error = Store::open(&path, Options::default()).unwrap_err();
+    assert!(matches!(error, OpenError::Folder { .. }), "{error:?}");
+}
+
+#[test]
+fn a_damaged_index_is_named_with_the_way_out_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let held = blob(1, 1_000);
+    open(dir.path()).put(&held).unwrap();
+    let index = dir.path().join("index.redb");
+    fs::write(&index, [0xff; 8_192]).unwrap();
+    let error = Store::open(dir.path(), Options::default()).unwrap_err();
+    assert!(
+        matches!(&error, OpenError::Index { path, .. } if *path == index),
+        "{error:?}"
+    );
+
+    fs::remove_file(&index).unwrap();
+    let store = open(dir.path());
+    assert_eq!(
+        store.recovery(),
+        Recovery {
+            indexed: 1,
+            ..Recovery::default()
+        }
+    );
+    assert_eq!(store.get(&held.id()).unwrap(), Some(held));
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_may_enter_the_folder() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+
+    let fresh = dir.path().join("a/b/store");
+    open(&fresh);
+    assert_eq!(mode(&fresh), 0o700);
+
+    let given = dir.path().join("given");
+    fs::create_dir(&given).unwrap();
+    fs::set_permissions(&given, fs::Permissions::from_mode(0o755)).unwrap();
+    open(&given);
+    assert_eq!(mode(&given), 0o700);
+}
+
+#[test]
+fn a_changed_file_is_never_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for (n, damage) in DAMAGES.iter().enumerate() {
+        let held = blob(n as u64, 10_000);
+        store.put(&held).unwrap();
+        store.pin(&[held.id()]).unwrap();
+        damage(&file_of(dir.path(), held.id()));
+        assert_eq!(store.get(&held.id()).unwrap(), None, "damage {n}");
+        assert!(!store.has(&held.id()));
+        assert!(!file_of(dir.path(), held.id()).exists());
+        assert!(store.is_pinned(&held.id()), "a pin outlives its blob");
+    }
+    assert_eq!(store.stats().blobs, 0);
+    assert_eq!(store.stats().pinned_bytes, 0);
+}
+
+#[test]
+fn a_file_changed_while_the_store_was_closed_is_never_served() {
+    let dir = tempfile::tempdir().unwrap();
+    for (n, damage) in DAMAGES.iter().enumerate() {
+        let held = blob(n as u64, 10_000);
+        open(dir.path()).put(&held).unwrap();
+        damage(&file_of(dir.path(), held.id()));
+        assert_eq!(
+            open(dir.path()).get(&held.id()).unwrap(),
+            None,
+            "damage {n}"
+        );
+    }
+}
+
+#[test]
+fn putting_a_damaged_blob_again_mends_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for (n, damage) in DAMAGES.iter().enumerate() {
+        let held = blob(n as u64, 10_000);
+        store.put(&held).unwrap();
+        damage(&file_of(dir.path(), held.id()));
+        assert!(store.put(&held).unwrap().new, "damage {n}");
+        assert_eq!(store.get(&held.id()).unwrap(), Some(held));
+    }
+}
+
+const DAMAGES: [fn(&Path); 5] = [
+    |path| {
+        later(path, |file| {
+            file.seek(SeekFrom::Start(5_000)).unwrap();
+            file.write_all(b"!").unwrap();
+        });
+    },
+    |path| later(path, |file| file.set_len(9_999).unwrap()),
+    |path| later(path, |file| file.set_len(10_001).unwrap()),
+    |path| later(path, |file| file.set_len(3 << 20).unwrap()),
+    |path| fs::remove_file(path).unwrap(),
+];
+
+/// Changes a file, once more if the file system's clock, which may tick only
+/// every few milliseconds, has not moved since the file was put.
+fn later(path: &Path, change: impl Fn(&mut fs::File)) {
+    let mut file = fs::File::options().write(true).open(path).unwrap();
+    let before = changed(&file);
+    while changed(&file) == before {
+        change(&mut file);
+    }
+}
+
+#[cfg(unix)]
+fn changed(file: &fs::File) -> (i64, i64) {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = file.metadata().unwrap();
+    (metadata.ctime(), metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn changed(file: &fs::File) -> std::time::SystemTime {
+    file.metadata().unwrap().modified().unwrap()
+}
+
+// Elsewhere there is only the modification time to go by.
+#[cfg(unix)]
+#[test]
+fn a_change_with_its_time_set_back_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let held = blob(1, 10_000);
+    store.put(&held).unwrap();
+    let path = file_of(dir.path(), held.id());
+    let before = fs::metadata(&path).unwrap().modified().unwrap();
+    later(&path, |file| {
+        file.write_all(b"!").unwrap();
+        file.set_modified(before).unwrap();
+    });
+    assert_eq!(store.get(&held.id()).unwrap(), None);
+}
+
+#[test]
+fn a_copied_store_serves_every_blob() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    let held = blob(1, 10_000);
+    open(&from).put(&held).unwrap();
+    fs::create_dir(&to).unwrap();
+    for part in ["blobs", "incoming"] {
+        fs::create_dir(to.join(part)).unwrap();
+    }
+    fs::create_dir(file_of(&to, held.id()).parent().unwrap()).unwrap();
+    fs::copy(file_of(&from, held.id()), file_of(&to, held.id())).unwrap();
+    fs::copy(from.join("index.redb"), to.join("index.redb")).unwrap();
+
+    let store = open(&to);
+    assert_eq!(store.recovery(), Recovery::default());
+    assert_eq!(store.get(&held.id()).unwrap(), Some(held));
+}
+
+#[test]
+fn what_a_crash_leaves_is_put_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let (stays, goes) = (blob(1, 1_000), blob(2, 1_000));
+    let (unknown, wrong) = (blob(3, 1_000), blob(4, 1_000));
+    open(dir.path())
+        .put_all(&[stays.clone(), goes.clone()])
+        .unwrap();
+    fs::remove_file(file_of(dir.path(), goes.id())).unwrap();
+    fs::write(file_of(dir.path(), unknown.id()), unknown.bytes()).unwrap();
+    fs::write(file_of(dir.path(), wrong.id()), b"half of i").unwrap();
+    fs::write(dir.path().join("incoming/7"), b"half of i").unwrap();
+
+    let store = open(dir.path());
+    assert_eq!(
+        store.recovery(),
+        Recovery {
+            incoming_removed: 1,
+            missing: 1,
+            indexed: 1,
+            corrupt_removed: 1,
+            evicted: 0
+        }
+    );
+    let mut expected = vec![stays.id(), unknown.id()];
+    expected.sort();
+    assert_eq!(store.ids(), expected);
+    assert_eq!(store.get(&unknown.id()).unwrap(), Some(unknown));
+    assert!(!file_of(dir.path(), wrong.id()).exists());
+    assert_eq!(
+        fs::read_dir(dir.path().join("incoming")).unwrap().count(),
+        0
+    );
+
+    drop(store);
+    assert_eq!(open(dir.path()).recovery(), Recovery::default());
+}
+
+#[test]
+fn a_smaller_limit_evicts_at_open_but_not_what_is_pinned() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs: Vec<_> = (0..5).map(|n| blob(n, 1_000)).collect();
+    let store = open(dir.path());
+    store.put_all(&blobs).unwrap();
+    store.pin(&[blobs[0].id()]).unwrap();
+    store.get(&blobs[1].id()).unwrap();
+    drop(store);
+
+    let options = Options {
+        max_bytes: NonZeroU64::new(2_500),
+    };
+    let store = Store::open(dir.path(), options).unwrap();
+    assert_eq!(store.recovery().evicted, 3);
+    let mut expected = vec![blobs[0].id(), blobs[1].id()];
+    expected.sort();
+    assert_eq!(store.ids(), expected);
+    assert!(!file_of(dir.path(), blobs[2].id()).exists());
+}
+
+#[test]
+fn a_store_full_of_pins_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        max_bytes: NonZeroU64::new(1_500),
+    };
+    let store = Store::open(dir.path(), options).unwrap();
+    let (pinned, more) = (blob(1, 1_000), blob(2, 1_000));
+    store.pin(&[pinned.id()]).unwrap();
+    store.put(&pinned).unwrap();
+    let error = store.put(&more).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PutError::Full {
+                needed: 1_000,
+                pinned: 1_000,
+                max_bytes: 1_500
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("raise the limit or unpin something"),
+        "{error}"
+    );
+    assert!(!file_of(dir.path(), more.id()).exists());
+
+    store.unpin(&[pinned.id()]).unwrap();
+    assert_eq!(store.put(&more).unwrap().evicted, [pinned.id()]);
+}
