@@ -2,23 +2,18 @@
 
 use std::process::Command;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::process::{find, line, output, run};
 
 /// Installs `packages`, or fails with the command that would.
 pub fn install(packages: &[&str]) -> anyhow::Result<()> {
     if find("apt-get").is_none() {
-        bail!(
-            "this machine has no apt-get to install {} with",
-            packages.join(" ")
-        );
+        bail!("this machine has no apt-get");
     }
+    let by_hand = line(&apt_get(&["sudo"], packages));
     let Some(rights) = rights() else {
-        bail!(
-            "installing needs root; run: sudo {}",
-            line(&apt_get(&[], packages))
-        );
+        bail!("installing needs root; run: {by_hand}");
     };
     println!("installing Debian packages: {}", packages.join(" "));
     // Package lists may be absent or name versions the mirror has dropped.
@@ -26,11 +21,8 @@ pub fn install(packages: &[&str]) -> anyhow::Result<()> {
     if let Err(error) = run(update.arg("update")) {
         println!("{error:#}; trying with the lists there are");
     }
-    if let Err(error) = run(&mut apt_get(rights, packages)) {
-        let by_hand = line(&apt_get(&[], packages));
-        bail!("{error:#}; when the package mirror can be reached, run: sudo {by_hand}");
-    }
-    Ok(())
+    run(&mut apt_get(rights, packages))
+        .with_context(|| format!("once its complaint above is met, run: {by_hand}"))
 }
 
 /// The command prefix that gives root's rights without asking for a password.

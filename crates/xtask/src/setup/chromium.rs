@@ -38,8 +38,7 @@ pub fn find_or_install() -> anyhow::Result<PathBuf> {
     if let Some(found) = find()? {
         return Ok(found);
     }
-    apt::install(&["chromium"]).with_context(|| {
-        format!("no Chromium for the tests: install one, or name it in {VARIABLE}")
-    })?;
+    apt::install(&["chromium"])
+        .with_context(|| format!("there is no Chromium for the tests ({VARIABLE} can name one)"))?;
     find()?.context("Chromium was installed but is not on the search path")
 }

@@ -5,6 +5,7 @@
 
 mod apt;
 mod chromium;
+mod compiler;
 mod node;
 mod packages;
 pub mod toolchain;

@@ -21,7 +21,7 @@ pub fn find_or_install(workspace: &Workspace, folder: &str) -> anyhow::Result<St
     install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
     if let Err(error) = run(&mut install) {
         bail!(
-            "{error:#}; when the npm registry can be reached, run: \
+            "{error:#}; once its complaint above is met, run: \
              (cd {folder} && npm ci --ignore-scripts)"
         );
     }
