@@ -1,0 +1,204 @@
+//! What the machine knows of one connection and of the peer behind it.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
+
+use bytes::Bytes;
+use samara_core::message::{Features, PeerId};
+use samara_core::{BlobId, MemberId, RequestId, Topic};
+
+use crate::assembly::Assembly;
+use crate::face::{ConnectionId, Path, TransferId};
+use crate::time::Time;
+
+/// A connection, from the first attempt on.
+pub(crate) struct Connection {
+    pub(crate) carrier: Carrier,
+    pub(crate) origin: Origin,
+    pub(crate) stage: Stage,
+    /// Messages handed to the driver and not yet on their way, with the
+    /// connection each belongs to: a relay's carries its circuits' too.
+    pub(crate) outbox: VecDeque<(ConnectionId, usize)>,
+    /// Bytes of this connection's own messages not yet on their way.
+    pub(crate) queued: usize,
+    /// Transfers this peer may learn the wants of.
+    pub(crate) scope: Scope,
+}
+
+/// Who carries the messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// The driver, on a transport of its own.
+    Driver,
+    /// The relay of the connection's [`Meeting`].
+    Circuit,
+}
+
+/// How the connection came about.
+#[derive(Clone)]
+pub(crate) enum Origin {
+    /// Somebody dialed this peer.
+    Accepted,
+    /// This peer dialed a WebSocket URL.
+    Dialed(String),
+    /// Through a room.
+    Met(Meeting),
+}
+
+/// Two members of a room getting in touch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Meeting {
+    pub(crate) relay: ConnectionId,
+    pub(crate) topic: Topic,
+    pub(crate) member: MemberId,
+    /// Chosen by the side that began.
+    pub(crate) session: u32,
+    /// Whether this side began.
+    pub(crate) began: bool,
+}
+
+/// How far the connection is.
+pub(crate) enum Stage {
+    /// The driver is connecting.
+    Dialing { until: Time },
+    /// Connected; the handshake is not done.
+    Greeting {
+        until: Time,
+        path: Path,
+        max_message: usize,
+        /// Whether this side speaks first.
+        first: bool,
+    },
+    /// The peer has a name.
+    Ready(Box<Peer>),
+}
+
+/// Whose wants may be told to a peer: one who has nothing to do with a
+/// transfer must not learn which blobs belong together.
+pub(crate) enum Scope {
+    /// The user chose this peer.
+    Everything,
+    /// Met for these transfers, or showed knowledge of their blobs.
+    Only(BTreeSet<TransferId>),
+}
+
+impl Scope {
+    pub(crate) fn includes(&self, transfer: TransferId) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Only(transfers) => transfers.contains(&transfer),
+        }
+    }
+}
+
+/// A peer whose handshake is done.
+pub(crate) struct Peer {
+    pub(crate) id: PeerId,
+    pub(crate) features: Features,
+    pub(crate) path: Path,
+    /// Longest message to send.
+    pub(crate) max_message: usize,
+    pub(crate) asking: Asking,
+    pub(crate) serving: Serving,
+    pub(crate) telling: Telling,
+}
+
+/// What is asked of a peer.
+#[derive(Default)]
+pub(crate) struct Asking {
+    /// Blobs wanted here that the peer holds.
+    pub(crate) has: BTreeSet<BlobId>,
+    /// Those of them worth asking for next, in order; checked when taken.
+    pub(crate) available: BTreeSet<(Slot, BlobId)>,
+    pub(crate) requests: BTreeMap<RequestId, Asked>,
+    pub(crate) last_request: u32,
+    /// When the peer last sent a piece of a blob, or began to owe one.
+    pub(crate) last_heard: Time,
+    /// Verified bytes it gave, by transfer.
+    pub(crate) gave: BTreeMap<TransferId, u64>,
+}
+
+/// Where a blob belongs: transfer and position. Orders requests.
+pub(crate) type Slot = (TransferId, u32);
+
+/// An unanswered request.
+pub(crate) struct Asked {
+    pub(crate) blob: BlobId,
+    pub(crate) parts: Assembly,
+}
+
+/// What a peer asks for.
+#[derive(Default)]
+pub(crate) struct Serving {
+    pub(crate) queue: VecDeque<(RequestId, BlobId)>,
+    /// Loads under way for this peer.
+    pub(crate) loading: usize,
+    pub(crate) sending: VecDeque<Sending>,
+    /// Blobs it wants and this peer does not hold.
+    pub(crate) wants: BTreeSet<BlobId>,
+    /// Wants beyond the limit.
+    pub(crate) excess: usize,
+}
+
+/// A blob on its way to a peer.
+pub(crate) struct Sending {
+    pub(crate) request: RequestId,
+    pub(crate) blob: BlobId,
+    pub(crate) bytes: Bytes,
+    pub(crate) sent: usize,
+}
+
+/// What a peer was told.
+#[derive(Default)]
+pub(crate) struct Telling {
+    /// Wants it has not answered with a HAVE.
+    pub(crate) told: BTreeSet<BlobId>,
+    /// How far into each transfer's blobs the wants were told.
+    pub(crate) cursors: BTreeMap<TransferId, usize>,
+    pub(crate) pushes: BTreeMap<TransferId, PushTo>,
+}
+
+/// A push towards one peer.
+#[derive(Default)]
+pub(crate) struct PushTo {
+    pub(crate) cursor: usize,
+    /// Offered, and not yet held there.
+    pub(crate) offered: BTreeSet<BlobId>,
+    /// Blobs the peer says it holds.
+    pub(crate) held: u32,
+}
+
+impl Connection {
+    pub(crate) fn new(carrier: Carrier, origin: Origin, stage: Stage, scope: Scope) -> Self {
+        Self {
+            carrier,
+            origin,
+            stage,
+            outbox: VecDeque::new(),
+            queued: 0,
+            scope,
+        }
+    }
+
+    pub(crate) fn ready(&self) -> Option<&Peer> {
+        match &self.stage {
+            Stage::Ready(peer) => Some(peer),
+            Stage::Dialing { .. } | Stage::Greeting { .. } => None,
+        }
+    }
+
+    pub(crate) fn ready_mut(&mut self) -> Option<&mut Peer> {
+        match &mut self.stage {
+            Stage::Ready(peer) => Some(peer),
+            Stage::Dialing { .. } | Stage::Greeting { .. } => None,
+        }
+    }
+
+    pub(crate) const fn meeting(&self) -> Option<&Meeting> {
+        match &self.origin {
+            Origin::Met(meeting) => Some(meeting),
+            Origin::Accepted | Origin::Dialed(_) => None,
+        }
+    }
+}

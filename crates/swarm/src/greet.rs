@@ -1,0 +1,291 @@
+//! Connections: from the first byte to a peer with a name, and their end.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+
+use bytes::Bytes;
+use samara_core::message::{
+    ErrorCode, Features, Handshake, MAX_MESSAGE_LEN, MIN_MESSAGE_LEN, PROTOCOL_VERSION,
+};
+use samara_core::{Message, RequestId};
+
+use crate::Swarm;
+use crate::connection::{
+    Asking, Carrier, Connection, Origin, Peer, Scope, Serving, Stage, Telling,
+};
+use crate::face::{ConnectionId, Event, Output, Path};
+
+pub(crate) const UNEXPECTED: ErrorCode = ErrorCode::UNEXPECTED;
+
+/// What every machine can do.
+const FEATURES: Features = Features::PARTS.with(Features::CANCEL);
+
+impl Swarm {
+    pub(crate) fn on_accepted(&mut self, id: ConnectionId, path: Path, max_message: usize) {
+        if self.connections.len() >= self.config.limits.connections {
+            self.outputs.push_back(Output::Close { connection: id });
+            return;
+        }
+        let stage = self.greeting(path, max_message, false);
+        let scope = Scope::Only([].into());
+        let connection = Connection::new(Carrier::Driver, Origin::Accepted, stage, scope);
+        self.connections.insert(id, connection);
+    }
+
+    pub(crate) fn on_connected(&mut self, id: ConnectionId, path: Path, max_message: usize) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        let first = connection.meeting().is_none_or(|meeting| meeting.began);
+        let stage = self.greeting(path, max_message, first);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.stage = stage;
+        }
+        if first {
+            let handshake = self.handshake(max_message);
+            self.send(id, &Message::Handshake(handshake));
+        }
+    }
+
+    pub(crate) fn greeting(&mut self, path: Path, max_message: usize, first: bool) -> Stage {
+        let until = self.now + self.config.limits.handshake;
+        self.arm(until);
+        Stage::Greeting {
+            until,
+            path,
+            max_message,
+            first,
+        }
+    }
+
+    pub(crate) fn handshake(&self, max_message: usize) -> Handshake {
+        let max_message = max_message.min(self.config.limits.message);
+        Handshake {
+            version: PROTOCOL_VERSION,
+            features: self.config.features.with(FEATURES),
+            peer: self.config.peer,
+            max_message: u32::try_from(max_message).unwrap_or(u32::MAX),
+        }
+    }
+
+    pub(crate) fn on_received(&mut self, from: ConnectionId, bytes: &Bytes) {
+        let Some(connection) = self.connections.get(&from) else {
+            return;
+        };
+        if bytes.len() > self.config.limits.message {
+            return self.misbehaved(from, ErrorCode::MALFORMED, "a message too long");
+        }
+        let message = match Message::decode(bytes) {
+            Ok(message) => message,
+            Err(error) => {
+                let what = format!("a message that cannot be read: {error}");
+                return self.misbehaved(from, ErrorCode::MALFORMED, &what);
+            }
+        };
+        match connection.stage {
+            Stage::Dialing { .. } => {}
+            Stage::Greeting {
+                path,
+                max_message,
+                first,
+                ..
+            } => {
+                self.on_greeting(from, &message, path, max_message, first);
+            }
+            Stage::Ready(_) => self.on_message(from, message),
+        }
+    }
+
+    fn on_greeting(
+        &mut self,
+        from: ConnectionId,
+        message: &Message,
+        path: Path,
+        max_message: usize,
+        first: bool,
+    ) {
+        let theirs = match (message, first) {
+            (Message::Handshake(theirs), false) | (Message::HandshakeAck(theirs), true) => *theirs,
+            (Message::Error { text, .. }, _) => {
+                let reason = format!("the peer refused: {text}");
+                return self.close(from, &reason);
+            }
+            _ => return self.misbehaved(from, UNEXPECTED, "no handshake first"),
+        };
+        if theirs.version != PROTOCOL_VERSION {
+            let what = format!(
+                "protocol version {} where {PROTOCOL_VERSION} is spoken; the older side needs an update",
+                theirs.version
+            );
+            return self.misbehaved(from, ErrorCode::VERSION, &what);
+        }
+        let announced = theirs.max_message as usize;
+        if announced < MIN_MESSAGE_LEN {
+            return self.misbehaved(from, UNEXPECTED, "messages too short for any use");
+        }
+        if self.bans.is_banned(theirs.peer, self.now) {
+            return self.close(from, "the peer is banned for having sent a wrong blob");
+        }
+        if !first {
+            let ours = self.handshake(max_message);
+            self.send(from, &Message::HandshakeAck(ours));
+        }
+        let peer = Peer {
+            id: theirs.peer,
+            features: theirs.features,
+            path,
+            max_message: max_message.min(announced).min(MAX_MESSAGE_LEN),
+            asking: Asking::default(),
+            serving: Serving::default(),
+            telling: Telling::default(),
+        };
+        self.on_ready(from, peer, first);
+    }
+
+    fn on_ready(&mut self, id: ConnectionId, peer: Peer, first: bool) {
+        if first && self.has_better(id, &peer) {
+            return self.close(id, "connected already in a better way");
+        }
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let rooms = peer.features.contains(Features::ROOMS);
+        connection.stage = Stage::Ready(Box::new(peer));
+        if let Origin::Dialed(address) = &connection.origin {
+            let address = address.clone();
+            self.on_kept_ready(&address, id);
+        }
+        if rooms {
+            self.join_rooms(id);
+        }
+        self.tell_wants(id);
+        self.push_all(id);
+    }
+
+    /// Whether the peer of a new connection is connected already, on a path at
+    /// least as good and for the same purpose.
+    fn has_better(&self, new: ConnectionId, peer: &Peer) -> bool {
+        let Some(Origin::Met(_)) = self.connections.get(&new).map(|c| &c.origin) else {
+            return false;
+        };
+        self.connections.iter().any(|(id, connection)| {
+            let same = connection
+                .ready()
+                .is_some_and(|known| known.id == peer.id && known.path <= peer.path);
+            same && *id != new && connection.meeting().is_some()
+        })
+    }
+
+    /// Hands a message to the connection's carrier.
+    pub(crate) fn send(&mut self, to: ConnectionId, message: &Message) {
+        let bytes = message.encode();
+        let Some(connection) = self.connections.get_mut(&to) else {
+            return;
+        };
+        match connection.carrier {
+            Carrier::Driver => self.carry(to, to, bytes),
+            Carrier::Circuit => self.send_in_circuit(to, bytes),
+        }
+    }
+
+    /// Sends `bytes` on `carrier`, counted for `owner` until they are on
+    /// their way.
+    pub(crate) fn carry(&mut self, carrier: ConnectionId, owner: ConnectionId, bytes: Bytes) {
+        let len = bytes.len();
+        let Some(connection) = self.connections.get_mut(&carrier) else {
+            return;
+        };
+        connection.outbox.push_back((owner, len));
+        if let Some(owner) = self.connections.get_mut(&owner) {
+            owner.queued += len;
+        }
+        self.outputs.push_back(Output::Send {
+            connection: carrier,
+            message: bytes,
+        });
+    }
+
+    pub(crate) fn on_drained(&mut self, id: ConnectionId, mut bytes: usize) {
+        while bytes > 0 {
+            let Some(connection) = self.connections.get_mut(&id) else {
+                return;
+            };
+            let Some((owner, left)) = connection.outbox.front_mut() else {
+                return;
+            };
+            let (owner, gone) = (*owner, bytes.min(*left));
+            *left -= gone;
+            bytes -= gone;
+            if *left == 0 {
+                connection.outbox.pop_front();
+            }
+            if let Some(owner) = self.connections.get_mut(&owner) {
+                owner.queued = owner.queued.saturating_sub(gone);
+            }
+            self.serve(owner);
+        }
+    }
+
+    /// Ends a connection because of what its peer did.
+    pub(crate) fn misbehaved(&mut self, id: ConnectionId, code: ErrorCode, what: &str) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        let peer = connection.ready().map(|peer| peer.id);
+        let text = String::from(what);
+        let request = RequestId(0);
+        self.send(
+            id,
+            &Message::Error {
+                request,
+                code,
+                text,
+            },
+        );
+        let what = what.into();
+        self.event(Event::Misbehaved { peer, what });
+        self.close(id, what_closed(code));
+    }
+
+    /// Ends a connection from this side.
+    pub(crate) fn close(&mut self, id: ConnectionId, reason: &str) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        match connection.carrier {
+            Carrier::Driver => self.outputs.push_back(Output::Close { connection: id }),
+            Carrier::Circuit => self.send_bye(id),
+        }
+        self.on_closed(id, reason);
+    }
+
+    /// A connection is gone: whatever hung on it goes elsewhere.
+    pub(crate) fn on_closed(&mut self, id: ConnectionId, reason: &str) {
+        let Some(mut connection) = self.connections.remove(&id) else {
+            return;
+        };
+        if let Some(peer) = connection.ready_mut() {
+            let asking = core::mem::take(&mut peer.asking);
+            self.release_all(asking);
+        }
+        self.forget_waiters(id);
+        self.leave_rooms_of(id);
+        match connection.origin {
+            Origin::Accepted => {}
+            Origin::Dialed(address) => self.on_kept_closed(&address, id, reason),
+            Origin::Met(meeting) => {
+                let failed = !matches!(connection.stage, Stage::Ready(_));
+                self.on_meeting_over(meeting, failed);
+            }
+        }
+    }
+}
+
+fn what_closed(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::VERSION => "the peer speaks another version of the protocol",
+        ErrorCode::TIMEOUT => "the peer did not answer in time",
+        _ => "the peer does not keep to the protocol",
+    }
+}

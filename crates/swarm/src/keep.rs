@@ -1,0 +1,199 @@
+//! Addresses to stay connected to, addresses found in the DHT, and timers.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use rand_core::Rng as _;
+use samara_core::Topic;
+use samara_core::message::ErrorCode;
+
+use crate::Swarm;
+use crate::connection::{Carrier, Connection, Origin, Scope, Stage};
+use crate::face::{Address, ConnectionId, Event, Output};
+use crate::time::{Millis, Time};
+
+/// An address the user wants to stay connected to.
+#[derive(Default)]
+pub(crate) struct Kept {
+    connection: Option<ConnectionId>,
+    failures: u32,
+    dial_at: Time,
+}
+
+impl Swarm {
+    pub(crate) fn on_keep(&mut self, address: String) {
+        let dial_at = self.now;
+        self.kept.entry(address).or_insert(Kept {
+            dial_at,
+            ..Kept::default()
+        });
+        self.arm(dial_at);
+    }
+
+    pub(crate) fn on_kept_ready(&mut self, address: &str, id: ConnectionId) {
+        if let Some(kept) = self.kept.get_mut(address)
+            && kept.connection == Some(id)
+        {
+            kept.failures = 0;
+            let address = address.into();
+            self.event(Event::Kept {
+                address,
+                problem: None,
+            });
+        }
+    }
+
+    pub(crate) fn on_kept_closed(&mut self, address: &str, id: ConnectionId, reason: &str) {
+        let jitter = Millis(u64::from(self.rng.next_u32() % 500));
+        let (now, limits) = (self.now, &self.config.limits);
+        let Some(kept) = self.kept.get_mut(address) else {
+            return;
+        };
+        if kept.connection != Some(id) {
+            return;
+        }
+        kept.connection = None;
+        kept.dial_at = now
+            + limits
+                .redial_first
+                .doubled(kept.failures, limits.redial_most)
+            + jitter;
+        kept.failures = (kept.failures + 1).min(16);
+        let at = kept.dial_at;
+        self.arm(at);
+        let (address, problem) = (address.into(), Some(reason.into()));
+        self.event(Event::Kept { address, problem });
+    }
+
+    /// Peers found for a topic are dialed while blobs are missing.
+    pub(crate) fn on_found(&mut self, topic: Topic, addresses: Vec<String>) {
+        let Some(id) = self.transfer_of(topic) else {
+            return;
+        };
+        let incomplete = self
+            .transfers
+            .get(&id)
+            .is_some_and(|t| t.is_incomplete() && !t.paused);
+        if !incomplete {
+            return;
+        }
+        let most = self.config.limits.dials_per_transfer;
+        for address in addresses.into_iter().take(most) {
+            if let Some(connection) = self.dialed(&address) {
+                if let Scope::Only(scope) = &mut connection.scope {
+                    scope.insert(id);
+                }
+            } else {
+                self.dial(address, Scope::Only([id].into()));
+            }
+        }
+        self.tell_all_wants();
+    }
+
+    fn dialed(&mut self, wanted: &str) -> Option<&mut Connection> {
+        let mut connections = self.connections.values_mut();
+        connections
+            .find(|connection| matches!(&connection.origin, Origin::Dialed(to) if to == wanted))
+    }
+
+    fn dial(&mut self, address: String, scope: Scope) -> Option<ConnectionId> {
+        if self.connections.len() >= self.config.limits.connections {
+            return None;
+        }
+        let id = self.connection();
+        let until = self.now + self.config.limits.dial;
+        self.arm(until);
+        let origin = Origin::Dialed(address.clone());
+        let stage = Stage::Dialing { until };
+        let connection = Connection::new(Carrier::Driver, origin, stage, scope);
+        self.connections.insert(id, connection);
+        let address = Address::WebSocket(address);
+        self.outputs.push_back(Output::Dial {
+            connection: id,
+            address,
+        });
+        Some(id)
+    }
+
+    /// Does what is due and finds out when the next thing will be.
+    pub(crate) fn run_timers(&mut self) {
+        self.wake = None;
+        self.run_dials();
+        self.run_deadlines();
+        self.run_discovery();
+        self.meet_all();
+    }
+
+    fn run_dials(&mut self) {
+        let now = self.now;
+        let waiting = self
+            .kept
+            .iter()
+            .filter(|(_, kept)| kept.connection.is_none());
+        let waiting: Vec<_> = waiting
+            .map(|(address, kept)| (address.clone(), kept.dial_at))
+            .collect();
+        for (address, at) in waiting {
+            if at > now {
+                self.arm(at);
+                continue;
+            }
+            let connection = self.dial(address.clone(), Scope::Everything);
+            if let Some(kept) = self.kept.get_mut(&address) {
+                kept.connection = connection;
+            }
+        }
+    }
+
+    fn run_deadlines(&mut self) {
+        let ids: Vec<_> = self.connections.keys().copied().collect();
+        for id in ids {
+            let Some(connection) = self.connections.get(&id) else {
+                continue;
+            };
+            let at = match &connection.stage {
+                Stage::Dialing { until } | Stage::Greeting { until, .. } => *until,
+                Stage::Ready(peer) if peer.asking.requests.is_empty() => continue,
+                Stage::Ready(peer) => peer.asking.last_heard + self.config.limits.stall,
+            };
+            if at > self.now {
+                self.arm(at);
+                continue;
+            }
+            match connection.stage {
+                Stage::Dialing { .. } => self.close(id, "nobody answered"),
+                Stage::Greeting { .. } => {
+                    self.misbehaved(id, ErrorCode::TIMEOUT, "no handshake in time");
+                }
+                Stage::Ready(_) => self.give_up(id),
+            }
+        }
+    }
+
+    fn run_discovery(&mut self) {
+        let limits = &self.config.limits;
+        let (lookup_every, announce_every) = (limits.lookup_every, limits.announce_every);
+        let jitter = Millis(u64::from(self.rng.next_u32()) % (announce_every.0 / 10).max(1));
+        let mut next = Vec::new();
+        for transfer in self.transfers.values_mut() {
+            let topic = transfer.topic;
+            if self.config.lookup && transfer.is_incomplete() && !transfer.paused {
+                if transfer.lookup_at <= self.now {
+                    transfer.lookup_at = self.now + lookup_every;
+                    self.outputs.push_back(Output::Lookup { topic });
+                }
+                next.push(transfer.lookup_at);
+            }
+            if self.config.announce {
+                if transfer.announce_at <= self.now {
+                    transfer.announce_at = self.now + announce_every + jitter;
+                    self.outputs.push_back(Output::Announce { topic });
+                }
+                next.push(transfer.announce_at);
+            }
+        }
+        for at in next {
+            self.arm(at);
+        }
+    }
+}

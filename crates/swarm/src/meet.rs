@@ -1,0 +1,483 @@
+//! Meeting: rooms on relays, sealed signals, circuits.
+//!
+//! A relay says who is in a room; this side picks whom to meet and how: a
+//! data channel where both can, else a circuit through the relay. Whoever
+//! misses blobs begins, so two complete seeders leave each other alone.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use rand_core::Rng as _;
+use samara_core::derive::SignalKey;
+use samara_core::message::{Features, Reach};
+use samara_core::{MemberId, Message, Topic};
+
+use crate::Swarm;
+use crate::connection::{Carrier, Connection, Meeting, Origin, Scope, Stage};
+use crate::face::{Address, ConnectionId, Output, Path, Signal, TransferId};
+use crate::greet::UNEXPECTED;
+use crate::signal::{Whisper, context};
+use crate::time::{Millis, Time};
+
+/// First wait before trying a member again; doubles each time.
+const RETRY_FIRST: Millis = Millis::seconds(2);
+/// Longest wait before trying a member again.
+const RETRY_MOST: Millis = Millis::seconds(60);
+
+/// One topic's room on one relay.
+pub(crate) struct Room {
+    you: MemberId,
+    members: BTreeMap<MemberId, Member>,
+}
+
+/// Somebody else in a room.
+struct Member {
+    reach: Reach,
+    /// Data channels to this member do not come about.
+    direct_failed: bool,
+    failures: u32,
+    retry_at: Time,
+}
+
+impl Member {
+    const fn new(reach: Reach) -> Self {
+        Self {
+            reach,
+            direct_failed: false,
+            failures: 0,
+            retry_at: Time(0),
+        }
+    }
+}
+
+impl Swarm {
+    fn own_reach(&self) -> Reach {
+        if self.config.webrtc {
+            Reach::WEBRTC
+        } else {
+            Reach::default()
+        }
+    }
+
+    /// Enters the rooms of all transfers on a relay.
+    pub(crate) fn join_rooms(&mut self, relay: ConnectionId) {
+        let mut topics: Vec<_> = self.transfers.values().map(|t| t.topic).collect();
+        topics.sort_unstable();
+        topics.dedup();
+        let reach = self.own_reach();
+        for topic in topics {
+            self.send(relay, &Message::Join { topic, reach });
+        }
+    }
+
+    /// Enters one transfer's room on all relays.
+    pub(crate) fn join_topic(&mut self, transfer: TransferId) {
+        let Some(topic) = self.transfers.get(&transfer).map(|t| t.topic) else {
+            return;
+        };
+        let reach = self.own_reach();
+        for relay in self.relays() {
+            if !self.rooms.contains_key(&(relay, topic)) {
+                self.send(relay, &Message::Join { topic, reach });
+            }
+        }
+        self.meet_all();
+    }
+
+    pub(crate) fn leave_topic(&mut self, topic: Topic) {
+        for relay in self.relays() {
+            self.rooms.remove(&(relay, topic));
+            self.send(relay, &Message::Leave { topic });
+        }
+        let met = self.connections.iter().filter(|(_, connection)| {
+            connection
+                .meeting()
+                .is_some_and(|meeting| meeting.topic == topic)
+        });
+        for id in met.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.close(id, "the transfer was dropped");
+        }
+    }
+
+    fn relays(&self) -> Vec<ConnectionId> {
+        let connections = self.connections.iter();
+        let relays = connections.filter(|(_, connection)| connection.ready().is_some_and(is_relay));
+        relays.map(|(id, _)| *id).collect()
+    }
+
+    pub(crate) fn on_members(
+        &mut self,
+        relay: ConnectionId,
+        topic: Topic,
+        you: MemberId,
+        members: Vec<(MemberId, Reach)>,
+    ) {
+        if !self.check_relay(relay) || self.transfer_of(topic).is_none() {
+            return;
+        }
+        let most = self.config.limits.members_per_room;
+        let members = members.into_iter().take(most);
+        let members = members.map(|(member, reach)| (member, Member::new(reach)));
+        let room = Room {
+            you,
+            members: members.filter(|(member, _)| *member != you).collect(),
+        };
+        self.rooms.insert((relay, topic), room);
+        self.meet_all();
+    }
+
+    pub(crate) fn on_joined(
+        &mut self,
+        relay: ConnectionId,
+        topic: Topic,
+        member: MemberId,
+        reach: Reach,
+    ) {
+        let most = self.config.limits.members_per_room;
+        if !self.check_relay(relay) {
+            return;
+        }
+        if let Some(room) = self.rooms.get_mut(&(relay, topic))
+            && room.members.len() < most
+            && member != room.you
+        {
+            room.members.insert(member, Member::new(reach));
+        }
+        self.meet_all();
+    }
+
+    pub(crate) fn on_left(&mut self, relay: ConnectionId, topic: Topic, member: MemberId) {
+        if !self.check_relay(relay) {
+            return;
+        }
+        if let Some(room) = self.rooms.get_mut(&(relay, topic)) {
+            room.members.remove(&member);
+        }
+        // A circuit ends with its member; a data channel lives on by itself.
+        let gone = self.connections.iter().filter(|(_, connection)| {
+            let of_member = connection.meeting().is_some_and(|meeting| {
+                (meeting.relay, meeting.topic, meeting.member) == (relay, topic, member)
+            });
+            let needs_relay =
+                connection.carrier == Carrier::Circuit || connection.ready().is_none();
+            of_member && needs_relay
+        });
+        for id in gone.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.drop_connection(id, "the member left");
+        }
+    }
+
+    pub(crate) fn on_sources(
+        &mut self,
+        relay: ConnectionId,
+        topic: Topic,
+        found: Vec<alloc::string::String>,
+    ) {
+        if !self.check_relay(relay) {
+            return;
+        }
+        let addresses = found
+            .into_iter()
+            .map(|found| alloc::format!("ws://{found}/ws"));
+        self.on_found(topic, addresses.collect());
+    }
+
+    fn check_relay(&mut self, id: ConnectionId) -> bool {
+        let relay = self
+            .connections
+            .get(&id)
+            .and_then(|c| c.ready())
+            .is_some_and(is_relay);
+        if !relay {
+            self.misbehaved(
+                id,
+                UNEXPECTED,
+                "a room's message from a peer that is no relay",
+            );
+        }
+        relay
+    }
+
+    pub(crate) fn transfer_of(&self, topic: Topic) -> Option<TransferId> {
+        let mut transfers = self.transfers.iter();
+        transfers
+            .find(|(_, transfer)| transfer.topic == topic)
+            .map(|(id, _)| *id)
+    }
+
+    fn signal_key(&self, topic: Topic) -> Option<SignalKey> {
+        let transfer = self.transfers.get(&self.transfer_of(topic)?)?;
+        Some(transfer.signal_key.clone())
+    }
+
+    /// Dials members of rooms for every transfer that misses blobs.
+    pub(crate) fn meet_all(&mut self) {
+        let rooms: Vec<_> = self.rooms.keys().copied().collect();
+        for (relay, topic) in rooms {
+            let transfer = self.transfer_of(topic);
+            let Some(transfer) = transfer.and_then(|id| self.transfers.get(&id)) else {
+                continue;
+            };
+            if transfer.is_incomplete() && !transfer.paused {
+                self.meet(relay, topic);
+            }
+        }
+    }
+
+    fn meet(&mut self, relay: ConnectionId, topic: Topic) {
+        let meetings = self.connections.values().filter_map(Connection::meeting);
+        let met: Vec<_> = meetings.filter(|m| m.topic == topic).copied().collect();
+        let mut room_left = self
+            .config
+            .limits
+            .dials_per_transfer
+            .saturating_sub(met.len());
+        let Some(room) = self.rooms.get(&(relay, topic)) else {
+            return;
+        };
+        let mut to_dial = Vec::new();
+        let mut retry_at = Vec::new();
+        for (id, member) in &room.members {
+            let known = met.iter().any(|m| (m.relay, m.member) == (relay, *id));
+            if known || room_left == 0 {
+                continue;
+            }
+            if member.retry_at > self.now {
+                retry_at.push(member.retry_at);
+                continue;
+            }
+            room_left -= 1;
+            let both = self.config.webrtc && member.reach.contains(Reach::WEBRTC);
+            to_dial.push((*id, both && !member.direct_failed));
+        }
+        for at in retry_at {
+            self.arm(at);
+        }
+        for (member, direct) in to_dial {
+            self.begin_meeting(relay, topic, member, direct);
+        }
+    }
+
+    fn begin_meeting(&mut self, relay: ConnectionId, topic: Topic, member: MemberId, direct: bool) {
+        if self.connections.len() >= self.config.limits.connections {
+            return;
+        }
+        let session = self.rng.next_u32();
+        let began = true;
+        let meeting = Meeting {
+            relay,
+            topic,
+            member,
+            session,
+            began,
+        };
+        if direct {
+            let id = self.insert_meeting(Carrier::Driver, meeting);
+            let address = Address::WebRtc;
+            self.outputs.push_back(Output::Dial {
+                connection: id,
+                address,
+            });
+        } else {
+            let id = self.insert_meeting(Carrier::Circuit, meeting);
+            self.on_connected(id, Path::Circuit, self.config.limits.circuit_message);
+        }
+    }
+
+    fn insert_meeting(&mut self, carrier: Carrier, meeting: Meeting) -> ConnectionId {
+        let id = self.connection();
+        let until = self.now + self.config.limits.dial;
+        self.arm(until);
+        let scope = self.transfer_of(meeting.topic).into_iter().collect();
+        let connection = Connection::new(
+            carrier,
+            Origin::Met(meeting),
+            Stage::Dialing { until },
+            Scope::Only(scope),
+        );
+        self.connections.insert(id, connection);
+        id
+    }
+
+    /// The driver's end of a data channel has something to say to the other.
+    pub(crate) fn on_local_signal(&mut self, id: ConnectionId, signal: Signal) {
+        let Some(meeting) = self.connections.get(&id).and_then(|c| c.meeting().copied()) else {
+            return;
+        };
+        self.whisper(id, meeting, &Whisper::WebRtc(signal));
+    }
+
+    /// Seals something for a member and sends it through the relay, counted
+    /// for `owner` until it is on its way.
+    fn whisper(&mut self, owner: ConnectionId, meeting: Meeting, whisper: &Whisper) {
+        let Meeting {
+            relay,
+            topic,
+            member,
+            session,
+            ..
+        } = meeting;
+        let you = self.rooms.get(&(relay, topic)).map(|room| room.you);
+        let (Some(you), Some(key)) = (you, self.signal_key(topic)) else {
+            return;
+        };
+        let context = context(topic, you, member);
+        let sealed = key.seal(&mut self.rng, &context, &whisper.encode(session));
+        let sealed = Bytes::from(sealed);
+        let message = Message::Signal {
+            topic,
+            member,
+            sealed,
+        };
+        self.carry(relay, owner, message.encode());
+    }
+
+    pub(crate) fn send_in_circuit(&mut self, id: ConnectionId, message: Bytes) {
+        if let Some(meeting) = self.connections.get(&id).and_then(|c| c.meeting().copied()) {
+            self.whisper(id, meeting, &Whisper::Circuit(message));
+        }
+    }
+
+    pub(crate) fn send_bye(&mut self, id: ConnectionId) {
+        if let Some(meeting) = self.connections.get(&id).and_then(|c| c.meeting().copied()) {
+            self.whisper(id, meeting, &Whisper::Bye);
+        }
+    }
+
+    /// A sealed signal came through a relay. One that does not open is
+    /// dropped: anybody who guesses a topic can send such.
+    pub(crate) fn on_signal(
+        &mut self,
+        relay: ConnectionId,
+        topic: Topic,
+        member: MemberId,
+        sealed: &[u8],
+    ) {
+        if !self.check_relay(relay) {
+            return;
+        }
+        let you = self.rooms.get(&(relay, topic)).map(|room| room.you);
+        let (Some(you), Some(key)) = (you, self.signal_key(topic)) else {
+            return;
+        };
+        let opened = key.open(&context(topic, member, you), sealed).ok();
+        let Some((session, whisper)) = opened.and_then(Whisper::decode) else {
+            return;
+        };
+        let began = false;
+        let meeting = Meeting {
+            relay,
+            topic,
+            member,
+            session,
+            began,
+        };
+        let known = self.find_meeting(&meeting);
+        match (whisper, known) {
+            (Whisper::WebRtc(Signal::Offer(offer)), None) => self.on_offer(meeting, offer, you),
+            (Whisper::WebRtc(signal), Some(connection)) => {
+                self.outputs
+                    .push_back(Output::Signal { connection, signal });
+            }
+            (Whisper::Circuit(message), Some(id)) => self.on_received(id, &message),
+            (Whisper::Circuit(message), None) => self.on_circuit(meeting, &message),
+            (Whisper::Bye, Some(id)) => self.drop_connection(id, "the peer ended the session"),
+            (Whisper::WebRtc(_) | Whisper::Bye, None) => {}
+        }
+    }
+
+    fn find_meeting(&self, wanted: &Meeting) -> Option<ConnectionId> {
+        let mut connections = self.connections.iter();
+        let found = connections.find(|(_, connection)| {
+            connection.meeting().is_some_and(|meeting| {
+                let began = wanted.began;
+                Meeting { began, ..*meeting } == *wanted
+            })
+        });
+        found.map(|(id, _)| *id)
+    }
+
+    /// Two members may offer at once: the offer of the lower id stands.
+    fn on_offer(&mut self, meeting: Meeting, offer: alloc::string::String, you: MemberId) {
+        let mut connections = self.connections.iter();
+        let crossing = connections.find(|(_, connection)| {
+            connection.ready().is_none()
+                && connection.meeting().is_some_and(|own| {
+                    own.began
+                        && (own.relay, own.topic, own.member)
+                            == (meeting.relay, meeting.topic, meeting.member)
+                })
+        });
+        if let Some(id) = crossing.map(|(id, _)| *id) {
+            if you < meeting.member {
+                return;
+            }
+            self.connections.remove(&id);
+            self.outputs.push_back(Output::Close { connection: id });
+        }
+        if self.connections.len() < self.config.limits.connections && self.config.webrtc {
+            let id = self.insert_meeting(Carrier::Driver, meeting);
+            self.outputs.push_back(Output::Answer {
+                connection: id,
+                offer,
+            });
+        }
+    }
+
+    fn on_circuit(&mut self, meeting: Meeting, message: &Bytes) {
+        let begins = matches!(Message::decode(message), Ok(Message::Handshake(_)));
+        if begins && self.connections.len() < self.config.limits.connections {
+            let id = self.insert_meeting(Carrier::Circuit, meeting);
+            self.on_connected(id, Path::Circuit, self.config.limits.circuit_message);
+            self.on_received(id, message);
+        }
+    }
+
+    /// A connection that the other side ended.
+    fn drop_connection(&mut self, id: ConnectionId, reason: &str) {
+        if self
+            .connections
+            .get(&id)
+            .is_some_and(|c| c.carrier == Carrier::Driver)
+        {
+            self.outputs.push_back(Output::Close { connection: id });
+        }
+        self.on_closed(id, reason);
+    }
+
+    pub(crate) fn on_meeting_over(&mut self, meeting: Meeting, failed: bool) {
+        let now = self.now;
+        let room = self.rooms.get_mut(&(meeting.relay, meeting.topic));
+        if let Some(member) = room.and_then(|room| room.members.get_mut(&meeting.member)) {
+            // The first failure of a data channel is answered by a circuit at
+            // once; whatever fails after that waits.
+            let direct = self.config.webrtc && !member.direct_failed && meeting.began;
+            if failed && direct {
+                member.direct_failed = true;
+            } else {
+                member.retry_at = now + RETRY_FIRST.doubled(member.failures, RETRY_MOST);
+                member.failures = (member.failures + 1).min(16);
+            }
+        }
+        self.meet_all();
+    }
+
+    /// A connection is gone; if it was a relay's, its rooms and circuits are
+    /// gone with it.
+    pub(crate) fn leave_rooms_of(&mut self, relay: ConnectionId) {
+        self.rooms.retain(|(of, _), _| *of != relay);
+        let hanging = self.connections.iter().filter(|(_, connection)| {
+            let of_relay = connection.meeting().is_some_and(|m| m.relay == relay);
+            of_relay && (connection.carrier == Carrier::Circuit || connection.ready().is_none())
+        });
+        for id in hanging.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.drop_connection(id, "the relay is gone");
+        }
+        self.disown();
+    }
+}
+
+fn is_relay(peer: &crate::connection::Peer) -> bool {
+    peer.features.contains(Features::ROOMS)
+}

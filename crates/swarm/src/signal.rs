@@ -1,0 +1,130 @@
+//! What members of a room say to each other inside the seal
+//! (`docs/protocol.md`, "Signaling").
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use samara_core::{MemberId, Topic};
+
+use crate::face::Signal;
+
+/// A sealed signal's content.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Whisper {
+    /// 1, 2, 3: about a WebRTC connection.
+    WebRtc(Signal),
+    /// 4: a message of the blob protocol.
+    Circuit(Bytes),
+    /// 5: the session is over.
+    Bye,
+}
+
+const OFFER: u8 = 1;
+const ANSWER: u8 = 2;
+const CANDIDATE: u8 = 3;
+const CIRCUIT: u8 = 4;
+const BYE: u8 = 5;
+
+/// What the seal also covers: a relay cannot pass a signal off as another's.
+pub(crate) fn context(topic: Topic, from: MemberId, to: MemberId) -> [u8; 36] {
+    let mut context = [0; 36];
+    context[..20].copy_from_slice(topic.as_bytes());
+    context[20..28].copy_from_slice(&from.0.to_be_bytes());
+    context[28..].copy_from_slice(&to.0.to_be_bytes());
+    context
+}
+
+impl Whisper {
+    pub(crate) fn encode(&self, session: u32) -> Vec<u8> {
+        let (kind, fields): (u8, [&[u8]; 3]) = match self {
+            Self::WebRtc(Signal::Offer(sdp)) => (OFFER, [sdp.as_bytes(), &[], &[]]),
+            Self::WebRtc(Signal::Answer(sdp)) => (ANSWER, [sdp.as_bytes(), &[], &[]]),
+            Self::WebRtc(Signal::Candidate {
+                mid,
+                mline,
+                candidate,
+            }) => {
+                // RFC 8843 mids are a few characters; one that is not is cut.
+                let mid = &mid[..mid.floor_char_boundary(255)];
+                let [high, low] = mline.to_be_bytes();
+                let len = u8::try_from(mid.len()).expect("cut to 255 bytes");
+                let fields = [&[high, low, len], mid.as_bytes(), candidate.as_bytes()];
+                return concat(CANDIDATE, session, fields);
+            }
+            Self::Circuit(message) => (CIRCUIT, [message, &[], &[]]),
+            Self::Bye => (BYE, [&[], &[], &[]]),
+        };
+        concat(kind, session, fields)
+    }
+
+    /// Reads session and content; `None` if it is neither.
+    pub(crate) fn decode(bytes: Vec<u8>) -> Option<(u32, Self)> {
+        let (header, rest) = bytes.split_first_chunk::<5>()?;
+        let [kind, session @ ..] = header;
+        let text = || core::str::from_utf8(rest).ok().map(String::from);
+        let whisper = match *kind {
+            OFFER => Self::WebRtc(Signal::Offer(text()?)),
+            ANSWER => Self::WebRtc(Signal::Answer(text()?)),
+            CANDIDATE => Self::WebRtc(candidate(rest)?),
+            CIRCUIT => {
+                let session = u32::from_be_bytes(*session);
+                return Some((session, Self::Circuit(Bytes::from(bytes).slice(5..))));
+            }
+            BYE => Self::Bye,
+            _ => return None,
+        };
+        Some((u32::from_be_bytes(*session), whisper))
+    }
+}
+
+fn concat(kind: u8, session: u32, fields: [&[u8]; 3]) -> Vec<u8> {
+    let [a, b, c] = fields;
+    [&[kind], &session.to_be_bytes()[..], a, b, c].concat()
+}
+
+fn candidate(bytes: &[u8]) -> Option<Signal> {
+    let ([high, low, len], rest) = bytes.split_first_chunk::<3>()?;
+    let (mid, candidate) = rest.split_at_checked(usize::from(*len))?;
+    Some(Signal::Candidate {
+        mid: core::str::from_utf8(mid).ok()?.into(),
+        mline: u16::from_be_bytes([*high, *low]),
+        candidate: core::str::from_utf8(candidate).ok()?.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn whispers() -> impl Strategy<Value = Whisper> {
+        let sdp = "[ -~\r\n]{0,80}";
+        prop_oneof![
+            sdp.prop_map(|sdp| Whisper::WebRtc(Signal::Offer(sdp))),
+            sdp.prop_map(|sdp| Whisper::WebRtc(Signal::Answer(sdp))),
+            ("[a-z0-9]{0,9}", any::<u16>(), sdp).prop_map(|(mid, mline, candidate)| {
+                Whisper::WebRtc(Signal::Candidate {
+                    mid,
+                    mline,
+                    candidate,
+                })
+            }),
+            any::<Vec<u8>>().prop_map(|bytes| Whisper::Circuit(bytes.into())),
+            Just(Whisper::Bye),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_whisper_reads_back(whisper in whispers(), session: u32) {
+            let bytes = whisper.encode(session);
+            prop_assert_eq!(Whisper::decode(bytes), Some((session, whisper)));
+        }
+
+        #[test]
+        fn no_bytes_make_the_decoder_panic(bytes: Vec<u8>) {
+            let _ = Whisper::decode(bytes);
+        }
+    }
+}

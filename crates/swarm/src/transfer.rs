@@ -1,0 +1,176 @@
+//! One link's way from a name to a complete file.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use samara_core::derive::SignalKey;
+use samara_core::entry::EntryError;
+use samara_core::entry::blob::{
+    Depth, MAX_ENTRY_LEN, OpenEntryError, join_entry, open_entry, seal_entry,
+};
+use samara_core::{Blob, BlobId, FileEntry, Link, Topic};
+
+use crate::time::Time;
+
+/// A file being fetched or seeded.
+pub(crate) struct Transfer {
+    pub(crate) link: Link,
+    pub(crate) topic: Topic,
+    pub(crate) signal_key: SignalKey,
+    pub(crate) phase: Phase,
+    pub(crate) paused: bool,
+    /// Whether the user asked for copies elsewhere.
+    pub(crate) pushing: bool,
+    /// Everything another peer needs to take this one's place; empty until
+    /// the transfer is complete and pushed.
+    pub(crate) pushed: Vec<BlobId>,
+    pub(crate) lookup_at: Time,
+    pub(crate) announce_at: Time,
+}
+
+/// How far a transfer is. The blobs of a phase are numbered from 0.
+pub(crate) enum Phase {
+    /// The entry is not known yet.
+    Resolving(Resolving),
+    /// The entry is known, chunks are missing.
+    Fetching {
+        entry: Arc<FileEntry>,
+        chunks_held: u32,
+        bytes_held: u64,
+    },
+    /// Everything is in the store.
+    Done { entry: Arc<FileEntry> },
+    /// Over, without the file.
+    Failed,
+}
+
+/// From a link to its entry, one depth after the other.
+pub(crate) struct Resolving {
+    depth: Depth,
+    /// The entry whose chunks make up the next one; `None` for the first.
+    outer: Option<FileEntry>,
+    missing: usize,
+    loaded: BTreeMap<BlobId, Bytes>,
+}
+
+impl Transfer {
+    pub(crate) fn new(link: Link, phase: Phase, now: Time) -> Self {
+        Self {
+            topic: link.topic(),
+            signal_key: link.signal_key(),
+            link,
+            phase,
+            paused: false,
+            pushing: false,
+            pushed: Vec::new(),
+            lookup_at: now,
+            announce_at: now,
+        }
+    }
+
+    /// Whether blobs are still to be fetched.
+    pub(crate) const fn is_incomplete(&self) -> bool {
+        match self.phase {
+            Phase::Resolving(_) | Phase::Fetching { .. } => true,
+            Phase::Done { .. } | Phase::Failed => false,
+        }
+    }
+
+    /// Begins to offer everything to keepers, if everything is there.
+    pub(crate) fn push(&mut self) {
+        self.pushing = true;
+        if let (Phase::Done { entry }, true) = (&self.phase, self.pushed.is_empty()) {
+            let sealed = seal_entry(entry).map(|sealed| sealed.blobs);
+            self.pushed = sealed.iter().flatten().map(Blob::id).collect();
+            self.pushed.extend(ids(entry));
+        }
+    }
+
+    /// The blobs of this phase, in order.
+    pub(crate) fn blobs(&self) -> Vec<BlobId> {
+        match &self.phase {
+            Phase::Resolving(resolving) => resolving.blobs(self.link.id),
+            Phase::Fetching { entry, .. } | Phase::Done { entry } => ids(entry),
+            Phase::Failed => Vec::new(),
+        }
+    }
+}
+
+pub(crate) fn ids(entry: &FileEntry) -> Vec<BlobId> {
+    entry.chunks().iter().map(|chunk| chunk.id).collect()
+}
+
+impl Resolving {
+    pub(crate) fn new(link: &Link) -> Self {
+        Self {
+            depth: link.depth,
+            outer: None,
+            missing: 0,
+            loaded: BTreeMap::new(),
+        }
+    }
+
+    fn blobs(&self, top: BlobId) -> Vec<BlobId> {
+        self.outer.as_ref().map_or_else(|| [top].into(), ids)
+    }
+
+    pub(crate) fn set_missing(&mut self, missing: usize) {
+        self.missing = missing;
+    }
+
+    /// One blob fewer is missing; whether that was the last.
+    pub(crate) fn arrived(&mut self) -> bool {
+        self.missing = self.missing.saturating_sub(1);
+        self.missing == 0
+    }
+
+    /// Takes a loaded blob. With the last one, gives the entry (`Ok(Some)`)
+    /// or steps to the next depth, whose blobs are then to be fetched.
+    pub(crate) fn load(
+        &mut self,
+        link: &Link,
+        blob: BlobId,
+        bytes: Bytes,
+    ) -> Result<Step, OpenEntryError> {
+        self.loaded.insert(blob, bytes);
+        let blobs = self.blobs(link.id);
+        let Some(parts) = blobs
+            .iter()
+            .map(|id| self.loaded.get(id))
+            .collect::<Option<Vec<_>>>()
+        else {
+            return Ok(Step::Wait);
+        };
+        let entry = match &self.outer {
+            None => open_entry(&link.key, parts[0], self.depth)?,
+            Some(outer) => join_entry(outer, parts.into_iter().map(|bytes| &bytes[..]))?,
+        };
+        self.loaded.clear();
+        // At the top the blob is opened without going deeper; every later
+        // entry is one nearer to the file.
+        if self.outer.is_some() {
+            self.depth = self.depth.next().unwrap_or(Depth::ZERO);
+        }
+        if self.depth == Depth::ZERO {
+            return Ok(Step::Entry(entry));
+        }
+        if entry.size() > MAX_ENTRY_LEN {
+            return Err(EntryError::TooLarge.into());
+        }
+        self.outer = Some(entry);
+        Ok(Step::Deeper)
+    }
+}
+
+/// What follows from a loaded blob.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// More blobs of this depth are to be loaded.
+    Wait,
+    /// The next depth's blobs are to be fetched.
+    Deeper,
+    /// The file's own entry.
+    Entry(FileEntry),
+}

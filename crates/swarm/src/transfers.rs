@@ -1,0 +1,303 @@
+//! Transfers: what the user asked for, from a link to a complete file.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use samara_core::{BlobId, FileEntry};
+
+use crate::Swarm;
+use crate::ask::{Wanted, WantedState};
+use crate::connection::Connection;
+use crate::face::{Event, Progress, Source, State, Target, TransferFailure, TransferId};
+use crate::serve::Waiter;
+use crate::transfer::{Phase, Resolving, Step, Transfer};
+
+impl Swarm {
+    pub(crate) fn on_open(&mut self, id: TransferId, target: Target) {
+        let link = match &target {
+            Target::Link(link) | Target::Entry(_, link) => link.clone(),
+        };
+        let phase = Phase::Resolving(Resolving::new(&link));
+        self.transfers
+            .insert(id, Transfer::new(link, phase, self.now));
+        match target {
+            Target::Link(_) => self.want_phase(id),
+            Target::Entry(entry, _) => self.on_entry(id, entry),
+        }
+        self.join_topic(id);
+        self.arm(self.now);
+    }
+
+    /// Wants the blobs of a transfer's phase that are not in the store.
+    fn want_phase(&mut self, id: TransferId) {
+        let Some(transfer) = self.transfers.get(&id) else {
+            return;
+        };
+        let blobs = transfer.blobs();
+        let mut held = Vec::new();
+        let mut missing = 0;
+        for (blob, index) in blobs.iter().zip(0..) {
+            if self.held.contains_key(blob) {
+                held.push(index);
+                continue;
+            }
+            missing += 1;
+            let wanted = self.wanted.entry(*blob).or_insert_with(|| Wanted {
+                slots: [].into(),
+                state: WantedState::Idle,
+            });
+            wanted.slots.insert((id, index));
+        }
+        for connection in self.connections.values_mut() {
+            if let Some(peer) = connection.ready_mut() {
+                peer.telling.cursors.remove(&id);
+            }
+        }
+        self.on_phase_started(id, &held, missing);
+        self.tell_all_wants();
+    }
+
+    fn on_phase_started(&mut self, id: TransferId, held: &[u32], missing: usize) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        match &mut transfer.phase {
+            Phase::Resolving(resolving) => {
+                resolving.set_missing(missing);
+                if missing == 0 {
+                    self.load_entry(id);
+                }
+            }
+            Phase::Fetching { .. } => {
+                for index in held {
+                    self.on_chunk(id, *index);
+                }
+            }
+            Phase::Done { .. } | Phase::Failed => {}
+        }
+    }
+
+    /// A wanted blob of a transfer is in the store.
+    pub(crate) fn on_arrived(&mut self, id: TransferId, index: u32) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        match &mut transfer.phase {
+            Phase::Resolving(resolving) => {
+                if resolving.arrived() {
+                    self.load_entry(id);
+                }
+            }
+            Phase::Fetching { .. } => self.on_chunk(id, index),
+            Phase::Done { .. } | Phase::Failed => {}
+        }
+    }
+
+    fn load_entry(&mut self, id: TransferId) {
+        let blobs = self.transfers.get(&id).map(Transfer::blobs);
+        for blob in blobs.unwrap_or_default() {
+            self.load(blob, Waiter::Entry(id));
+        }
+    }
+
+    pub(crate) fn on_loaded_entry(&mut self, id: TransferId, blob: BlobId, bytes: Option<&Bytes>) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        let Phase::Resolving(resolving) = &mut transfer.phase else {
+            return;
+        };
+        let Some(bytes) = bytes else {
+            return self.fail(id, TransferFailure::Lost(blob));
+        };
+        match resolving.load(&transfer.link, blob, bytes.clone()) {
+            Ok(Step::Wait) => {}
+            Ok(Step::Deeper) => self.want_phase(id),
+            Ok(Step::Entry(entry)) => self.on_entry(id, Arc::new(entry)),
+            Err(error) => self.fail(id, error.into()),
+        }
+    }
+
+    fn on_entry(&mut self, id: TransferId, entry: Arc<FileEntry>) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        transfer.phase = Phase::Fetching {
+            entry: entry.clone(),
+            chunks_held: 0,
+            bytes_held: 0,
+        };
+        self.event(Event::Entry {
+            transfer: id,
+            entry,
+        });
+        self.want_phase(id);
+    }
+
+    fn on_chunk(&mut self, id: TransferId, index: u32) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        let Phase::Fetching {
+            entry,
+            chunks_held,
+            bytes_held,
+        } = &mut transfer.phase
+        else {
+            return;
+        };
+        *chunks_held += 1;
+        *bytes_held += entry.chunk_len(index as usize) as u64;
+        let done = *chunks_held as usize == entry.chunks().len();
+        if done {
+            transfer.phase = Phase::Done {
+                entry: entry.clone(),
+            };
+        }
+        self.event(Event::Chunk {
+            transfer: id,
+            index,
+        });
+        if done {
+            self.event(Event::Done { transfer: id });
+            self.push_done(id);
+        }
+    }
+
+    fn push_done(&mut self, id: TransferId) {
+        if self.transfers.get(&id).is_some_and(|t| t.pushing) {
+            self.on_push(id);
+        }
+    }
+
+    pub(crate) fn fail(&mut self, id: TransferId, failure: TransferFailure) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        transfer.phase = Phase::Failed;
+        self.unwant(id);
+        self.event(Event::Failed {
+            transfer: id,
+            failure,
+        });
+    }
+
+    /// The store refused a blob: nobody who needs it can go on.
+    pub(crate) fn on_store_failed(&mut self, blob: BlobId, text: &str) {
+        let wanted = self.wanted.remove(&blob);
+        for (transfer, _) in wanted.into_iter().flat_map(|wanted| wanted.slots) {
+            self.fail(transfer, TransferFailure::Store(text.into()));
+        }
+    }
+
+    /// Nothing is wanted for this transfer any more.
+    fn unwant(&mut self, id: TransferId) {
+        self.wanted.retain(|_, wanted| {
+            wanted.slots.retain(|(transfer, _)| *transfer != id);
+            !wanted.slots.is_empty()
+        });
+    }
+
+    pub(crate) fn on_pause(&mut self, id: TransferId) {
+        if let Some(transfer) = self.transfers.get_mut(&id) {
+            transfer.paused = true;
+        }
+    }
+
+    pub(crate) fn on_resume(&mut self, id: TransferId) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        transfer.paused = false;
+        transfer.lookup_at = self.now;
+        // Blobs that a pause kept from being asked for are worth asking again.
+        let peers: Vec<_> = self.connections.keys().copied().collect();
+        for peer in peers {
+            let has = self.peer_mut(peer).map(|peer| peer.asking.has.clone());
+            for blob in has.unwrap_or_default() {
+                self.offer(peer, blob);
+            }
+            self.tell_wants(peer);
+            self.ask(peer);
+        }
+        self.meet_all();
+        self.arm(self.now);
+    }
+
+    pub(crate) fn on_drop(&mut self, id: TransferId) {
+        let Some(transfer) = self.transfers.remove(&id) else {
+            return;
+        };
+        self.unwant(id);
+        if !self
+            .transfers
+            .values()
+            .any(|other| other.topic == transfer.topic)
+        {
+            self.leave_topic(transfer.topic);
+        }
+    }
+
+    /// How a transfer stands; `None` if it was never opened or was dropped.
+    pub fn progress(&self, id: TransferId) -> Option<Progress> {
+        let transfer = self.transfers.get(&id)?;
+        let (entry, chunks_held, bytes_held) = match &transfer.phase {
+            Phase::Fetching {
+                entry,
+                chunks_held,
+                bytes_held,
+            } => (Some(entry), *chunks_held, *bytes_held),
+            Phase::Done { entry } => (Some(entry), count(entry), entry.size()),
+            Phase::Resolving(_) | Phase::Failed => (None, 0, 0),
+        };
+        Some(Progress {
+            state: self.state(id, transfer),
+            chunks_held,
+            chunks: entry.map_or(0, |entry| count(entry)),
+            bytes_held,
+            bytes: entry.map_or(0, |entry| entry.size()),
+            sources: self.sources(id),
+        })
+    }
+
+    fn state(&self, id: TransferId, transfer: &Transfer) -> State {
+        match transfer.phase {
+            Phase::Done { .. } => State::Done,
+            Phase::Failed => State::Failed,
+            Phase::Resolving(_) | Phase::Fetching { .. } if transfer.paused => State::Paused,
+            Phase::Resolving(_) | Phase::Fetching { .. } => {
+                let peers = self.connections.values().filter_map(Connection::ready);
+                let asked = peers.flat_map(|peer| peer.asking.requests.values());
+                let coming = asked.map(|asked| &asked.blob).chain(self.storing.keys());
+                let mut wanted = coming.filter_map(|blob| self.wanted.get(blob));
+                let active = wanted.any(|wanted| wanted.slots.iter().any(|(of, _)| *of == id));
+                if active {
+                    State::Active
+                } else {
+                    State::Waiting
+                }
+            }
+        }
+    }
+
+    fn sources(&self, id: TransferId) -> Vec<Source> {
+        let peers = self.connections.values().filter_map(Connection::ready);
+        let sources = peers.filter_map(|peer| {
+            let first = ((id, 0), BlobId::from_bytes([0; BlobId::LEN]));
+            let next = peer.asking.available.range(first..).next();
+            let offers = next.is_some_and(|((of, _), _)| *of == id);
+            let gave = peer.asking.gave.get(&id).copied();
+            (offers || gave.is_some()).then(|| Source {
+                peer: peer.id,
+                path: peer.path,
+                bytes: gave.unwrap_or_default(),
+            })
+        });
+        sources.collect()
+    }
+}
+
+fn count(entry: &FileEntry) -> u32 {
+    u32::try_from(entry.chunks().len()).unwrap_or(u32::MAX)
+}

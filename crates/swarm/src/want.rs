@@ -1,0 +1,273 @@
+//! Wants and haves: who is told what, and what follows from hearing it.
+//!
+//! A want is told to a peer once. The peer answers with HAVE at once or as
+//! soon as it holds the blob. A peer that both wants and holds a blob pushes
+//! it: whoever keeps pushed blobs fetches it from there.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use samara_core::message::{ErrorCode, Features, Hops};
+use samara_core::{BlobId, Message};
+
+use crate::Swarm;
+use crate::ask::{Wanted, WantedState};
+use crate::connection::Scope;
+use crate::face::{ConnectionId, Event, TransferId};
+use crate::serve::batches;
+
+/// The transfer that pushed blobs belong to: nobody's.
+pub(crate) const ADOPTED: TransferId = TransferId(0);
+
+const HAVE_LEN: usize = 36;
+const WANT_LEN: usize = 33;
+
+impl Swarm {
+    /// Tells a peer the wants it may know and was not told.
+    pub(crate) fn tell_wants(&mut self, id: ConnectionId) {
+        let most = self.config.limits.wants_per_peer / 2;
+        let mut wants = Vec::new();
+        let transfers = self.transfers.iter();
+        let incomplete = transfers.filter(|(_, t)| t.is_incomplete() && !t.paused);
+        for (transfer, blobs) in incomplete.map(|(id, t)| (*id, t.blobs())) {
+            let Some(connection) = self.connections.get_mut(&id) else {
+                return;
+            };
+            if !connection.scope.includes(transfer) {
+                continue;
+            }
+            let Some(peer) = connection.ready_mut() else {
+                return;
+            };
+            let cursor = peer.telling.cursors.entry(transfer).or_default();
+            while peer.telling.told.len() < most
+                && let Some(blob) = blobs.get(*cursor)
+            {
+                *cursor += 1;
+                if self.wanted.contains_key(blob) && peer.telling.told.insert(*blob) {
+                    wants.push((*blob, Hops::OWN));
+                }
+            }
+        }
+        self.send_wants(id, wants);
+    }
+
+    /// Tells every peer whose scope allows.
+    pub(crate) fn tell_all_wants(&mut self) {
+        let peers: Vec<_> = self.connections.keys().copied().collect();
+        for id in peers {
+            self.tell_wants(id);
+        }
+    }
+
+    fn send_wants(&mut self, to: ConnectionId, wants: Vec<(BlobId, Hops)>) {
+        let Some(max) = self.peer_mut(to).map(|peer| peer.max_message) else {
+            return;
+        };
+        for batch in batches(wants, WANT_LEN, max) {
+            self.send(to, &Message::Want(batch));
+        }
+    }
+
+    fn send_haves(&mut self, to: ConnectionId, haves: Vec<(BlobId, u32)>) {
+        let Some(max) = self.peer_mut(to).map(|peer| peer.max_message) else {
+            return;
+        };
+        for batch in batches(haves, HAVE_LEN, max) {
+            self.send(to, &Message::Have(batch));
+        }
+    }
+
+    pub(crate) fn on_want(&mut self, from: ConnectionId, wants: Vec<(BlobId, Hops)>) {
+        let most = self.config.limits.wants_per_peer;
+        let mut haves = Vec::new();
+        let blobs: Vec<_> = wants.iter().map(|(blob, _)| *blob).collect();
+        for (blob, hops) in wants {
+            let held = self.held.get(&blob).copied();
+            let Some(peer) = self.peer_mut(from) else {
+                return;
+            };
+            let serving = &mut peer.serving;
+            if hops == Hops::WITHDRAWN {
+                serving.wants.remove(&blob);
+            } else if let Some(len) = held {
+                haves.push((blob, len));
+            } else if serving.wants.len() < most {
+                serving.wants.insert(blob);
+            } else {
+                serving.excess += 1;
+            }
+        }
+        self.send_haves(from, haves);
+        self.widen_scope(from, &blobs);
+        let excess = self.peer_mut(from).map_or(0, |peer| peer.serving.excess);
+        if excess > most {
+            self.misbehaved(from, ErrorCode::TOO_MANY, "too many wants at once");
+        }
+    }
+
+    pub(crate) fn on_have(&mut self, from: ConnectionId, haves: Vec<(BlobId, u32)>) {
+        let blobs: Vec<_> = haves.iter().map(|(blob, _)| *blob).collect();
+        for (blob, len) in haves {
+            self.adopt(from, blob, len);
+            self.offer(from, blob);
+            if let Some(peer) = self.peer_mut(from) {
+                peer.telling.told.remove(&blob);
+            }
+        }
+        self.count_pushed(from, &blobs);
+        self.widen_scope(from, &blobs);
+        self.tell_wants(from);
+        self.ask(from);
+    }
+
+    /// A peer that names a transfer's blobs knows the transfer.
+    fn widen_scope(&mut self, id: ConnectionId, blobs: &[BlobId]) {
+        let wanted = blobs.iter().filter_map(|blob| self.wanted.get(blob));
+        let slots = wanted.flat_map(|wanted| wanted.slots.iter());
+        let known: BTreeSet<_> = slots.map(|(transfer, _)| *transfer).collect();
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if let Scope::Only(scope) = &mut connection.scope {
+            let before = scope.len();
+            scope.extend(known);
+            if scope.len() > before {
+                self.tell_wants(id);
+            }
+        }
+    }
+
+    /// A blob is in the store now: everybody who waits for it hears of it.
+    pub(crate) fn on_held(&mut self, blob: BlobId, len: u32) {
+        self.held.insert(blob, len);
+        let wanted = self.wanted.remove(&blob);
+        let mut to_tell = Vec::new();
+        for (id, connection) in &mut self.connections {
+            let Some(peer) = connection.ready_mut() else {
+                continue;
+            };
+            let wants = peer.serving.wants.remove(&blob);
+            peer.asking.has.remove(&blob);
+            let told = peer.telling.told.remove(&blob);
+            if wants || told {
+                to_tell.push((*id, wants));
+            }
+        }
+        for (id, wants) in to_tell {
+            if wants {
+                self.send(id, &Message::Have([(blob, len)].into()));
+            } else {
+                self.send(id, &Message::Want([(blob, Hops::WITHDRAWN)].into()));
+            }
+        }
+        for (transfer, index) in wanted.into_iter().flat_map(|wanted| wanted.slots) {
+            self.on_arrived(transfer, index);
+        }
+    }
+
+    /// Takes a pushed blob: one that its holder also wants.
+    fn adopt(&mut self, from: ConnectionId, blob: BlobId, len: u32) {
+        let limits = &self.config.limits;
+        let keeps = self.config.features.contains(Features::KEEPS);
+        let fits = len <= limits.adopt_len && self.wanted.len() < limits.adopting;
+        let known = self.held.contains_key(&blob) || self.wanted.contains_key(&blob);
+        if !keeps || !fits || known {
+            return;
+        }
+        let pushed = self
+            .peer_mut(from)
+            .is_some_and(|peer| peer.serving.wants.contains(&blob));
+        if pushed {
+            self.adopted = self.adopted.wrapping_add(1);
+            let slots = [(ADOPTED, self.adopted)].into();
+            let state = WantedState::Idle;
+            self.wanted.insert(blob, Wanted { slots, state });
+        }
+    }
+
+    /// Forgets pushed blobs that nobody connected holds any more.
+    pub(crate) fn disown(&mut self) {
+        let peers: Vec<_> = self
+            .connections
+            .values()
+            .filter_map(|c| c.ready())
+            .collect();
+        self.wanted.retain(|blob, wanted| {
+            let adopted = wanted
+                .slots
+                .iter()
+                .all(|(transfer, _)| *transfer == ADOPTED);
+            let held = || peers.iter().any(|peer| peer.asking.has.contains(blob));
+            !adopted || wanted.state == WantedState::Storing || held()
+        });
+    }
+
+    pub(crate) fn on_push(&mut self, transfer: TransferId) {
+        if let Some(transfer) = self.transfers.get_mut(&transfer) {
+            transfer.push();
+        }
+        let peers: Vec<_> = self.connections.keys().copied().collect();
+        for id in peers {
+            self.push_all(id);
+        }
+    }
+
+    /// Offers a peer what is pushed, as far as it may be at once.
+    pub(crate) fn push_all(&mut self, id: ConnectionId) {
+        let most = self.config.limits.wants_per_peer / 2;
+        let keeps = |peer: &mut crate::connection::Peer| peer.features.contains(Features::KEEPS);
+        if !self.peer_mut(id).is_some_and(keeps) {
+            return;
+        }
+        let mut offers = Vec::new();
+        for (transfer, pushed) in &self.transfers {
+            if pushed.pushed.is_empty() {
+                continue;
+            }
+            let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut()) else {
+                return;
+            };
+            let push = peer.telling.pushes.entry(*transfer).or_default();
+            while push.offered.len() < most
+                && let Some(blob) = pushed.pushed.get(push.cursor)
+            {
+                push.cursor += 1;
+                if let Some(len) = self.held.get(blob) {
+                    push.offered.insert(*blob);
+                    offers.push((*blob, *len));
+                }
+            }
+        }
+        // The want first: the have then makes the pair that is a push.
+        let wants = offers.iter().map(|(blob, _)| (*blob, Hops::OWN)).collect();
+        self.send_wants(id, wants);
+        self.send_haves(id, offers);
+    }
+
+    fn count_pushed(&mut self, from: ConnectionId, blobs: &[BlobId]) {
+        let Some(peer) = self.peer_mut(from) else {
+            return;
+        };
+        let mut counted = Vec::new();
+        for (transfer, push) in &mut peer.telling.pushes {
+            let before = push.held;
+            for blob in blobs {
+                push.held += u32::from(push.offered.remove(blob));
+            }
+            if push.held > before {
+                counted.push((*transfer, push.held));
+            }
+        }
+        for (transfer, held) in counted {
+            let pushed = self.transfers.get(&transfer).map_or(0, |t| t.pushed.len());
+            let total = u32::try_from(pushed).unwrap_or(u32::MAX);
+            self.event(Event::Pushed {
+                transfer,
+                held,
+                total,
+            });
+            self.push_all(from);
+        }
+    }
+}
