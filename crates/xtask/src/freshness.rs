@@ -1,7 +1,7 @@
 //! Skipping a build whose inputs have not changed, by modification times.
 //!
-//! A build is recorded by a stamp file that carries the moment the build
-//! *started*, so a source saved while it ran counts as changed.
+//! A build is recorded by a stamp file made when the build *starts*, so a
+//! source saved while it runs counts as changed.
 
 use std::fs::{self, File};
 use std::io;
@@ -28,9 +28,11 @@ impl Build<'_> {
         if self.is_fresh()? {
             return Ok(false);
         }
-        let started = SystemTime::now();
+        let started = self
+            .start()
+            .with_context(|| format!("cannot write beside {}", self.stamp.display()))?;
         build()?;
-        self.record(started)
+        fs::rename(started, &self.stamp)
             .with_context(|| format!("cannot write {}", self.stamp.display()))?;
         Ok(true)
     }
@@ -52,11 +54,17 @@ impl Build<'_> {
         Ok(true)
     }
 
-    fn record(&self, started: SystemTime) -> io::Result<()> {
+    /// Makes what becomes the stamp.
+    ///
+    /// Its time is the file system's, which may run some milliseconds behind the
+    /// system's: only times of files compare.
+    fn start(&self) -> io::Result<PathBuf> {
         if let Some(folder) = self.stamp.parent() {
             fs::create_dir_all(folder)?;
         }
-        File::create(&self.stamp)?.set_modified(started)
+        let started = self.stamp.with_extension("started");
+        File::create(&started)?;
+        Ok(started)
     }
 }
 
