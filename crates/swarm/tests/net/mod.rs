@@ -1,0 +1,525 @@
+//! A network in virtual time: machines, the stores behind them, a relay's
+//! rooms, and links with a delay. Drives machines as a real driver would, only
+//! that nothing waits.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use samara_core::message::{Features, Reach};
+use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, Message, PeerId, Topic};
+use samara_swarm::{
+    Address, Config, ConnectionId, Event, Input, Limits, Output, Path, Signal, StoreFailure, Swarm,
+    Target, Time, TransferId,
+};
+
+pub mod file;
+
+/// One way through the network, in milliseconds.
+const DELAY: u64 = 10;
+/// What a simulated data channel carries at most.
+const CHANNEL_MESSAGE: usize = 64 << 10;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Host(pub usize);
+
+/// One end of a connection.
+type End = (Host, ConnectionId);
+
+pub struct Peer {
+    pub swarm: Swarm,
+    pub store: BTreeMap<BlobId, Bytes>,
+    pub events: Vec<Event>,
+    /// Blobs that this peer serves wrong.
+    pub lies: bool,
+    /// Messages of this peer get lost from here on.
+    pub silent: bool,
+    /// Bytes the store takes before it is full.
+    pub room: usize,
+    /// RESPONSE and PART bytes sent, by path.
+    pub sent: BTreeMap<Path, usize>,
+    paths: BTreeMap<ConnectionId, Path>,
+}
+
+enum Happening {
+    Input(Host, Input),
+    Link(End, End, Path, usize),
+    Room(Host, ConnectionId, Bytes),
+}
+
+#[derive(Default)]
+pub struct Net {
+    pub peers: Vec<Peer>,
+    pub now: u64,
+    queue: BTreeMap<(u64, u64), Happening>,
+    sequence: u64,
+    links: BTreeMap<End, End>,
+    /// Peers by the address they listen at.
+    listening: BTreeMap<String, Host>,
+    /// Hosts between which data channels do not come about.
+    pub blocked: BTreeSet<Host>,
+    /// Data channels being negotiated: the offering end, by its offer.
+    offers: BTreeMap<String, End>,
+    rooms: BTreeMap<Topic, Vec<(MemberId, Reach, End)>>,
+    members: u64,
+    /// Topics announced in the DHT.
+    pub dht: BTreeMap<Topic, BTreeSet<String>>,
+}
+
+impl Net {
+    /// Adds a peer that browsers could be.
+    pub fn browser(&mut self) -> Host {
+        self.add(|config| config.webrtc = true)
+    }
+
+    /// Adds a peer without data channels.
+    pub fn native(&mut self) -> Host {
+        self.add(|_| ())
+    }
+
+    /// Adds a relay at `ws://relay/ws`.
+    pub fn relay(&mut self) -> Host {
+        let host = self.add(|config| config.features = Features::ROOMS.with(Features::KEEPS));
+        self.listen(host, "ws://relay/ws");
+        host
+    }
+
+    pub fn add(&mut self, adjust: impl FnOnce(&mut Config)) -> Host {
+        let number = u8::try_from(self.peers.len()).unwrap();
+        let mut config = Config {
+            peer: PeerId::from_bytes([number; 32]),
+            features: Features::default(),
+            webrtc: false,
+            lookup: false,
+            announce: false,
+            limits: Limits::default(),
+        };
+        adjust(&mut config);
+        self.peers.push(Peer {
+            swarm: Swarm::new(config, [number; 32]),
+            store: BTreeMap::new(),
+            events: Vec::new(),
+            lies: false,
+            silent: false,
+            room: usize::MAX,
+            sent: BTreeMap::new(),
+            paths: BTreeMap::new(),
+        });
+        Host(self.peers.len() - 1)
+    }
+
+    pub fn listen(&mut self, host: Host, address: &str) {
+        self.listening.insert(address.into(), host);
+    }
+
+    pub fn keep(&mut self, host: Host, address: &str) {
+        let address = address.into();
+        self.input(host, Input::Keep { address });
+    }
+
+    pub fn peer(&mut self, host: Host) -> &mut Peer {
+        &mut self.peers[host.0]
+    }
+
+    /// Puts a file's blobs into a store and seeds it.
+    pub fn seed(&mut self, host: Host, file: &file::File) {
+        self.give(host, file.blobs.iter().cloned());
+        let target = Target::Entry(file.entry.clone().into(), file.link.clone());
+        let transfer = TransferId(1);
+        self.input(host, Input::Open { transfer, target });
+    }
+
+    pub fn give(&mut self, host: Host, blobs: impl IntoIterator<Item = Blob>) {
+        let mut holding = Vec::new();
+        for blob in blobs {
+            holding.push((blob.id(), u32::try_from(blob.bytes().len()).unwrap()));
+            self.peer(host).store.insert(blob.id(), blob.into_bytes());
+        }
+        self.input(host, Input::Holding(holding));
+    }
+
+    pub fn fetch(&mut self, host: Host, link: &Link) {
+        let target = Target::Link(link.clone());
+        let transfer = TransferId(1);
+        self.input(host, Input::Open { transfer, target });
+    }
+
+    pub fn has_all(&mut self, host: Host, entry: &FileEntry) -> bool {
+        let store = &self.peer(host).store;
+        entry
+            .chunks()
+            .iter()
+            .all(|chunk| store.contains_key(&chunk.id))
+    }
+
+    pub fn is_done(&mut self, host: Host) -> bool {
+        let events = &self.peer(host).events;
+        events
+            .iter()
+            .any(|event| matches!(event, Event::Done { .. }))
+    }
+
+    /// Cuts every connection of a host, as when its tab closes.
+    pub fn kill(&mut self, host: Host) {
+        self.peer(host).silent = true;
+        let ends: Vec<_> = self
+            .links
+            .keys()
+            .filter(|(of, _)| *of == host)
+            .copied()
+            .collect();
+        for end in ends {
+            self.cut(end);
+        }
+        self.listening.retain(|_, of| *of != host);
+    }
+
+    /// Runs until nothing happens for `millis`.
+    pub fn run(&mut self, millis: u64) {
+        let end = self.now + millis;
+        loop {
+            let event = self.queue.keys().next().map(|(at, _)| *at);
+            let wakes = self.peers.iter().filter(|peer| !peer.silent);
+            let wake = wakes.filter_map(|peer| peer.swarm.wake_at()).min();
+            let wake = wake.map(|Time(at)| at.max(self.now));
+            let Some(at) = event.into_iter().chain(wake).min().filter(|at| *at <= end) else {
+                self.now = end;
+                return;
+            };
+            self.now = at;
+            if wake == Some(at) {
+                for host in (0..self.peers.len()).map(Host) {
+                    self.input(host, Input::Tick);
+                }
+            }
+            while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= at) {
+                let happening = entry.remove();
+                self.happen(happening);
+            }
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Input(host, input) => self.input(host, input),
+            Happening::Room(relay, from, bytes) => self.on_room_message(relay, from, &bytes),
+            Happening::Link(a, b, path, max_message) => {
+                self.links.insert(a, b);
+                self.links.insert(b, a);
+                for (host, connection) in [a, b] {
+                    self.peer(host).paths.insert(connection, path);
+                }
+                let (host, connection) = b;
+                let met = path == Path::WebRtc;
+                self.input(
+                    host,
+                    if met {
+                        Input::Connected {
+                            connection,
+                            path,
+                            max_message,
+                        }
+                    } else {
+                        Input::Accepted {
+                            connection,
+                            path,
+                            max_message,
+                        }
+                    },
+                );
+                let (host, connection) = a;
+                self.input(
+                    host,
+                    Input::Connected {
+                        connection,
+                        path,
+                        max_message,
+                    },
+                );
+            }
+        }
+    }
+
+    pub fn input(&mut self, host: Host, input: Input) {
+        let now = Time(self.now);
+        if self.peer(host).silent {
+            return;
+        }
+        self.peer(host).swarm.handle(now, input);
+        while let Some(output) = self.peer(host).swarm.poll() {
+            self.output(host, output);
+        }
+    }
+
+    fn after(&mut self, delay: u64, happening: Happening) {
+        self.sequence += 1;
+        self.queue
+            .insert((self.now + delay, self.sequence), happening);
+    }
+
+    fn output(&mut self, host: Host, output: Output) {
+        match output {
+            Output::Send {
+                connection,
+                message,
+            } => self.on_send((host, connection), message),
+            Output::Close { connection } => self.cut((host, connection)),
+            Output::Dial {
+                connection,
+                address: Address::WebSocket(url),
+            } => {
+                self.on_dial((host, connection), &url);
+            }
+            Output::Dial {
+                connection,
+                address: Address::WebRtc,
+            } => {
+                let offer = format!("{host:?} {connection:?}");
+                self.offers.insert(offer.clone(), (host, connection));
+                let signal = Signal::Offer(offer);
+                self.after(
+                    0,
+                    Happening::Input(host, Input::Signal { connection, signal }),
+                );
+            }
+            Output::Answer { connection, offer } => self.on_answer((host, connection), &offer),
+            Output::Signal { .. } => {}
+            Output::Load { blob } => {
+                let bytes = self.peer(host).store.get(&blob).cloned();
+                self.after(1, Happening::Input(host, Input::Loaded { blob, bytes }));
+            }
+            Output::Store {
+                connection,
+                blob,
+                bytes,
+            } => {
+                let result = self.peer(host).put(blob, bytes);
+                let stored = Input::Stored {
+                    connection,
+                    blob,
+                    result,
+                };
+                self.after(1, Happening::Input(host, stored));
+            }
+            Output::Lookup { topic } => {
+                let addresses = self
+                    .dht
+                    .get(&topic)
+                    .into_iter()
+                    .flatten()
+                    .cloned()
+                    .collect();
+                self.after(
+                    DELAY,
+                    Happening::Input(host, Input::Found { topic, addresses }),
+                );
+            }
+            Output::Announce { topic } => {
+                let own = self.listening.iter().filter(|(_, of)| **of == host);
+                let own: Vec<_> = own.map(|(address, _)| address.clone()).collect();
+                self.dht.entry(topic).or_default().extend(own);
+            }
+            Output::Event(event) => self.peer(host).events.push(event),
+        }
+    }
+
+    fn on_dial(&mut self, end: End, url: &str) {
+        let Some(listener) = self.listening.get(url).copied() else {
+            let reason = "connection refused".into();
+            let (host, connection) = end;
+            return self.after(
+                DELAY,
+                Happening::Input(host, Input::Closed { connection, reason }),
+            );
+        };
+        let connection = self.peer(listener).swarm.connection();
+        let other = (listener, connection);
+        self.after(DELAY, Happening::Link(end, other, Path::WebSocket, 2 << 20));
+    }
+
+    fn on_answer(&mut self, end: End, offer: &str) {
+        let Some(offering) = self.offers.remove(offer) else {
+            return;
+        };
+        if self.blocked.contains(&end.0) || self.blocked.contains(&offering.0) {
+            return;
+        }
+        let (host, connection) = end;
+        let signal = Signal::Answer(offer.into());
+        self.after(
+            0,
+            Happening::Input(host, Input::Signal { connection, signal }),
+        );
+        self.after(
+            3 * DELAY,
+            Happening::Link(offering, end, Path::WebRtc, CHANNEL_MESSAGE),
+        );
+    }
+
+    fn on_send(&mut self, from: End, mut message: Bytes) {
+        let (host, connection) = from;
+        let bytes = message.len();
+        self.after(
+            1,
+            Happening::Input(host, Input::Drained { connection, bytes }),
+        );
+        let Some((to, other)) = self.links.get(&from).copied() else {
+            return;
+        };
+        if matches!(message[0], 3 | 8) {
+            let peer = self.peer(host);
+            let path = peer.paths[&connection];
+            *peer.sent.entry(path).or_default() += bytes;
+            if peer.lies {
+                let mut wrong = message.to_vec();
+                *wrong.last_mut().unwrap() ^= 1;
+                message = wrong.into();
+            }
+        }
+        let input = if (16..=21).contains(&message[0]) {
+            Happening::Room(to, other, message)
+        } else {
+            let connection = other;
+            Happening::Input(
+                to,
+                Input::Received {
+                    connection,
+                    message,
+                },
+            )
+        };
+        // What the relay itself says about rooms goes to its members' machines.
+        self.after(DELAY, input);
+    }
+
+    fn cut(&mut self, end: End) {
+        let Some(other) = self.links.remove(&end) else {
+            return;
+        };
+        self.links.remove(&other);
+        for gone in [end, other] {
+            self.leave_rooms(gone);
+        }
+        let (host, connection) = other;
+        let reason = "closed by the other side".into();
+        self.after(
+            DELAY,
+            Happening::Input(host, Input::Closed { connection, reason }),
+        );
+    }
+}
+
+/// A relay's rooms, as simply as can be.
+impl Net {
+    fn on_room_message(&mut self, relay: Host, from: ConnectionId, bytes: &Bytes) {
+        let Some(member_end) = self.links.get(&(relay, from)).copied() else {
+            return;
+        };
+        match Message::decode(bytes).unwrap() {
+            Message::Join { topic, reach } => self.on_join(member_end, topic, reach),
+            Message::Leave { .. } => self.leave_rooms(member_end),
+            Message::Signal {
+                topic,
+                member,
+                sealed,
+            } => {
+                let members = self.rooms.get(&topic).cloned().unwrap_or_default();
+                let sender = members.iter().find(|(_, _, end)| *end == member_end);
+                let target = members.iter().find(|(id, _, _)| *id == member);
+                if let (Some((sender, ..)), Some((.., end))) = (sender, target) {
+                    let member = *sender;
+                    self.tell(
+                        *end,
+                        &Message::Signal {
+                            topic,
+                            member,
+                            sealed,
+                        },
+                    );
+                }
+            }
+            other => panic!("a relay was sent {other:?}"),
+        }
+    }
+
+    fn on_join(&mut self, end: End, topic: Topic, reach: Reach) {
+        self.members += 1;
+        let member = MemberId(self.members);
+        let others = self.rooms.get(&topic).cloned().unwrap_or_default();
+        for (_, _, other) in &others {
+            self.tell(
+                *other,
+                &Message::Joined {
+                    topic,
+                    member,
+                    reach,
+                },
+            );
+        }
+        let members = others.iter().map(|(id, reach, _)| (*id, *reach)).collect();
+        self.tell(
+            end,
+            &Message::Members {
+                topic,
+                you: member,
+                members,
+            },
+        );
+        self.rooms
+            .entry(topic)
+            .or_default()
+            .push((member, reach, end));
+    }
+
+    fn leave_rooms(&mut self, gone: End) {
+        let mut told = VecDeque::new();
+        for (topic, members) in &mut self.rooms {
+            let left = members
+                .iter()
+                .find(|(.., end)| *end == gone)
+                .map(|(id, ..)| *id);
+            members.retain(|(.., end)| *end != gone);
+            if let Some(member) = left {
+                let topic = *topic;
+                told.extend(
+                    members
+                        .iter()
+                        .map(|(.., end)| (*end, Message::Left { topic, member })),
+                );
+            }
+        }
+        for (end, message) in told {
+            self.tell(end, &message);
+        }
+    }
+
+    fn tell(&mut self, (host, connection): End, message: &Message) {
+        let message = message.encode();
+        self.after(
+            DELAY,
+            Happening::Input(
+                host,
+                Input::Received {
+                    connection,
+                    message,
+                },
+            ),
+        );
+    }
+}
+
+impl Peer {
+    fn put(&mut self, id: BlobId, bytes: Bytes) -> Result<(), StoreFailure> {
+        let blob = Blob::verify(id, bytes).map_err(|_| StoreFailure::WrongBlob)?;
+        let len = blob.bytes().len();
+        if len > self.room {
+            return Err(StoreFailure::Store("the store is full".into()));
+        }
+        self.room -= len;
+        self.store.insert(id, blob.into_bytes());
+        Ok(())
+    }
+
+    pub fn sent(&self, path: Path) -> usize {
+        self.sent.get(&path).copied().unwrap_or_default()
+    }
+}
