@@ -1,1 +1,35 @@
-//! Placeholder.
+//! Runs a peer on tokio: the machine of `samara-swarm` with sockets, a disk
+//! and the DHT around it.
+//!
+//! One task owns the machine ([`Node`] is a handle to it). Transports are
+//! tasks that exchange whole messages with it; hashing, opening and the disk
+//! run on the blocking pool; nothing on the way copies a blob. What a peer
+//! decides is the machine's, what a blob means is `samara-core`'s.
+
+mod config;
+mod connection;
+mod destination;
+mod dht;
+mod disk;
+mod driver;
+mod ingest;
+mod node;
+mod peer;
+mod save;
+mod stream;
+mod transfer;
+mod url;
+mod websocket;
+
+pub use config::{DhtConfig, NodeConfig};
+pub use connection::{Attached, Incoming, Outgoing, Stopped};
+pub use destination::{Destination, DestinationError};
+pub use dht::{AnnounceError, Dht, DhtError, Lookup};
+pub use ingest::{IngestError, Ingested, ingest};
+pub use node::{Node, NodeEvent, StartError};
+pub use peer::{PeerIdError, peer_id};
+pub use samara_swarm::{Limits, Path, Progress, Source, State, Target};
+pub use save::SaveError;
+pub use stream::{StreamError, Streamer};
+pub use transfer::{Transfer, TransferError, TransferEvent};
+pub use url::{PeerUrl, PeerUrlError};

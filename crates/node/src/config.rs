@@ -1,0 +1,60 @@
+//! What a node is told at its start.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use samara_core::PeerId;
+use samara_core::message::Features;
+use samara_store::Store;
+use samara_swarm::Limits;
+
+use crate::url::PeerUrl;
+
+/// How a node runs. Start from [`NodeConfig::new`] and set what differs.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Where blobs are kept.
+    pub store: Store,
+    /// This peer's name to others, see [`crate::peer_id`].
+    pub peer: PeerId,
+    /// Accept WebSockets at `/ws` here. Port 0 takes any free one, see
+    /// [`crate::Node::listen_addr`].
+    pub listen: Option<SocketAddr>,
+    /// Relays and peers to stay connected to.
+    pub keep: Vec<PeerUrl>,
+    /// Find others, and be found, by the Mainline DHT.
+    pub dht: Option<DhtConfig>,
+    /// What this node offers beyond the machine's own abilities.
+    pub features: Features,
+    /// The port under which others reach this node's `/ws`, if it is not the
+    /// one of `listen`.
+    pub announce_port: Option<u16>,
+    /// How much of everything.
+    pub limits: Limits,
+}
+
+impl NodeConfig {
+    /// A node that neither listens nor dials.
+    pub fn new(store: Store, peer: PeerId) -> Self {
+        Self {
+            store,
+            peer,
+            listen: None,
+            keep: Vec::new(),
+            dht: None,
+            features: Features::default(),
+            announce_port: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How a node takes part in the DHT.
+#[derive(Clone, Debug, Default)]
+pub struct DhtConfig {
+    /// Nodes to enter by, as `host:port`; `None` is the public network's.
+    pub bootstrap: Option<Vec<String>>,
+    /// Address to send from; `None` is any.
+    pub bind: Option<Ipv4Addr>,
+    /// UDP port; `None` takes 6881 or any free one.
+    pub port: Option<u16>,
+}

@@ -1,0 +1,335 @@
+//! The task that owns the machine.
+//!
+//! Everything that happens reaches it as a message, and what the machine wants
+//! done leaves it as a message or a job; it never waits for anything else.
+
+mod discovery;
+mod files;
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use samara_core::BlobId;
+use samara_store::Store;
+use samara_swarm::{
+    Address, ConnectionId, Event, Input, Output, Path, Progress, Source, StoreFailure, Swarm,
+    Target, Time, TransferId,
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::connection::{self, Attached, Queue};
+use crate::destination::Destination;
+use crate::dht::Dht;
+use crate::disk::Disk;
+use crate::node::NodeEvent;
+use crate::save::SaveError;
+use crate::transfer::{TransferError, TransferEvent};
+use crate::websocket;
+use discovery::Discovery;
+use files::Opened;
+
+/// Messages from peers waiting for the machine, over all connections. They can
+/// be 1 MiB each, and the machine is never busy for long.
+const WIRE: usize = 16;
+
+/// Messages handled between two looks at the clock.
+const BATCH: usize = 64;
+
+/// What reaches the machine's task besides messages from peers.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// For the machine as it is.
+    Input(Input),
+    /// Somebody connected.
+    Attach {
+        path: Path,
+        max_message: usize,
+        reply: oneshot::Sender<Attached>,
+    },
+    /// A user wants a file, or offers it.
+    Open {
+        transfer: TransferId,
+        target: Target,
+        destination: Option<Destination>,
+        events: mpsc::UnboundedSender<TransferEvent>,
+    },
+    /// A user wants to know.
+    Progress {
+        transfer: TransferId,
+        reply: oneshot::Sender<Option<Progress>>,
+    },
+    /// A user wants to know.
+    Peers { reply: oneshot::Sender<Vec<Source>> },
+    /// A user is done with a transfer.
+    Drop(TransferId),
+    /// A job of [`Disk::store`] ended.
+    Stored {
+        connection: ConnectionId,
+        blob: BlobId,
+        result: Result<(), StoreFailure>,
+        evicted: Vec<BlobId>,
+        written: Vec<(TransferId, u32, Result<(), SaveError>)>,
+    },
+    /// A job of [`Disk::catch_up`] ended.
+    Written {
+        transfer: TransferId,
+        index: u32,
+        result: Result<(), SaveError>,
+    },
+    /// A job of [`Disk::finish`] ended.
+    Saved {
+        transfer: TransferId,
+        result: Result<std::path::PathBuf, SaveError>,
+    },
+}
+
+/// A connection, dialed or accepted.
+struct Connection {
+    queue: Queue,
+    /// Ends a dial; a connection that exists ends with its queue.
+    _dial: Option<DropGuard>,
+}
+
+/// The machine and everything around it.
+pub(crate) struct Driver {
+    swarm: Swarm,
+    started: Instant,
+    connections: HashMap<ConnectionId, Connection>,
+    opened: HashMap<TransferId, Opened>,
+    disk: Disk,
+    discovery: Discovery,
+    wire: mpsc::Sender<Input>,
+    from_wire: mpsc::Receiver<Input>,
+    commands: mpsc::UnboundedSender<Command>,
+    events: broadcast::Sender<NodeEvent>,
+    tasks: TaskTracker,
+}
+
+impl Driver {
+    /// `dht` comes with the port to announce, if there is one.
+    pub fn new(
+        swarm: Swarm,
+        store: Store,
+        commands: mpsc::UnboundedSender<Command>,
+        events: broadcast::Sender<NodeEvent>,
+        dht: Option<(Dht, Option<u16>)>,
+        tasks: TaskTracker,
+    ) -> Self {
+        let (wire, from_wire) = mpsc::channel(WIRE);
+        Self {
+            swarm,
+            started: Instant::now(),
+            connections: HashMap::new(),
+            opened: HashMap::new(),
+            disk: Disk::new(store, commands.clone(), tasks.clone()),
+            discovery: Discovery::new(dht, commands.clone(), events.clone()),
+            wire,
+            from_wire,
+            commands,
+            events,
+            tasks,
+        }
+    }
+
+    /// Runs until `stop`; what is queued is sent by the transports after that.
+    pub async fn run(
+        mut self,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+        stop: CancellationToken,
+    ) {
+        let timer = tokio::time::sleep(std::time::Duration::ZERO);
+        tokio::pin!(timer);
+        loop {
+            let wake = self.swarm.wake_at();
+            if let Some(Time(at)) = wake {
+                let at = self.started + std::time::Duration::from_millis(at);
+                timer.as_mut().reset(at.into());
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(command) = commands.recv() => self.command(command),
+                Some(input) = self.from_wire.recv() => self.handle(input),
+                () = &mut timer, if wake.is_some() => self.handle(Input::Tick),
+            }
+            for _ in 0..BATCH {
+                if let Ok(command) = commands.try_recv() {
+                    self.command(command);
+                } else if let Ok(input) = self.from_wire.try_recv() {
+                    self.handle(input);
+                } else {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        if let Input::Closed { connection, .. } = &input {
+            self.connections.remove(connection);
+        }
+        let now = u64::try_from(self.started.elapsed().as_millis());
+        let now = Time(now.expect("a node runs less than 584 million years"));
+        self.swarm.handle(now, input);
+        while let Some(output) = self.swarm.poll() {
+            self.output(output);
+        }
+    }
+
+    fn output(&mut self, output: Output) {
+        match output {
+            Output::Send {
+                connection,
+                message,
+            } => {
+                if let Some(connection) = self.connections.get(&connection) {
+                    // A transport that is gone says so by itself.
+                    let _ = connection.queue.send(message);
+                }
+            }
+            Output::Close { connection } => {
+                self.connections.remove(&connection);
+            }
+            Output::Dial {
+                connection,
+                address,
+            } => self.dial(connection, address),
+            Output::Answer { connection, .. } => self.refuse(connection),
+            // Only a data channel, which this node does not offer, has use for it.
+            Output::Signal { .. } => {}
+            Output::Load { blob } => self.disk.load(blob),
+            Output::Store {
+                connection,
+                blob,
+                bytes,
+            } => {
+                let places = self.places(&blob);
+                self.disk.store(connection, blob, bytes, places);
+            }
+            Output::Lookup { topic } => self.discovery.lookup(topic),
+            Output::Announce { topic } => self.discovery.announce(topic),
+            Output::Event(event) => self.event(event),
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Input(input) => self.handle(input),
+            Command::Attach {
+                path,
+                max_message,
+                reply,
+            } => self.accept(path, max_message, reply),
+            Command::Open {
+                transfer,
+                target,
+                destination,
+                events,
+            } => {
+                let opened = Opened::new(&target, destination, events);
+                self.opened.insert(transfer, opened);
+                self.handle(Input::Open { transfer, target });
+            }
+            Command::Progress { transfer, reply } => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.swarm.progress(transfer));
+            }
+            Command::Peers { reply } => {
+                let _ = reply.send(self.swarm.peers());
+            }
+            Command::Drop(transfer) => self.drop_transfer(transfer),
+            Command::Stored {
+                connection,
+                blob,
+                result,
+                evicted,
+                written,
+            } => {
+                for (transfer, index, result) in written {
+                    self.written(transfer, index, result);
+                }
+                if !evicted.is_empty() {
+                    self.handle(Input::Evicted(evicted));
+                }
+                self.handle(Input::Stored {
+                    connection,
+                    blob,
+                    result,
+                });
+            }
+            Command::Written {
+                transfer,
+                index,
+                result,
+            } => self.written(transfer, index, result),
+            Command::Saved { transfer, result } => self.saved(transfer, result),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Entry { transfer, entry } => self.entry(transfer, &entry),
+            Event::Chunk { transfer, index } => self.chunk(transfer, index),
+            Event::Done { transfer } => self.done(transfer),
+            Event::Failed { transfer, failure } => {
+                self.fail(transfer, TransferError::Failed(failure));
+            }
+            Event::Pushed {
+                transfer,
+                held,
+                total,
+            } => self.tell(transfer, TransferEvent::Pushed { held, total }),
+            Event::Kept { address, problem } => self.announce(NodeEvent::Kept { address, problem }),
+            Event::Misbehaved { peer, what } => {
+                tracing::info!(?peer, %what, "a peer was cut off");
+                let what = what.into();
+                self.announce(NodeEvent::Misbehaved { what });
+            }
+        }
+    }
+
+    fn announce(&self, event: NodeEvent) {
+        // Nobody needs to listen.
+        let _ = self.events.send(event);
+    }
+
+    fn accept(&mut self, path: Path, max_message: usize, reply: oneshot::Sender<Attached>) {
+        let connection = self.swarm.connection();
+        let attached = self.connect(connection, None);
+        if reply.send(attached).is_ok() {
+            self.handle(Input::Accepted {
+                connection,
+                path,
+                max_message,
+            });
+        } else {
+            self.connections.remove(&connection);
+        }
+    }
+
+    fn dial(&mut self, connection: ConnectionId, address: Address) {
+        match address {
+            Address::WebSocket(url) => {
+                let stop = CancellationToken::new();
+                let attached = self.connect(connection, Some(stop.clone().drop_guard()));
+                self.tasks.spawn(websocket::dial(url, attached, stop));
+            }
+            Address::WebRtc => self.refuse(connection),
+        }
+    }
+
+    fn refuse(&self, connection: ConnectionId) {
+        let reason = "this node opens no data channels".to_owned();
+        let closed = Input::Closed { connection, reason };
+        let _ = self.commands.send(Command::Input(closed));
+    }
+
+    fn connect(&mut self, connection: ConnectionId, dial: Option<DropGuard>) -> Attached {
+        let (queue, attached) =
+            connection::attach(connection, self.wire.clone(), self.commands.clone());
+        let entry = Connection { queue, _dial: dial };
+        self.connections.insert(connection, entry);
+        attached
+    }
+}

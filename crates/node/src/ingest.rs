@@ -1,0 +1,212 @@
+//! A file into sealed blobs in the store.
+//!
+//! Chunks are independent: several threads each read, seal and store the next
+//! one until the file ends. What is in memory at once is a chunk a thread.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use rand_core::UnwrapErr;
+use samara_core::blob::TAG_LEN;
+use samara_core::entry::EntryError;
+use samara_core::entry::blob::{OCTET_STREAM, seal_entry, to_file_name};
+use samara_core::seal::{SealingKey, seal};
+use samara_core::{BlobId, Chunk, ChunkSize, FileEntry, Link, padding};
+use samara_store::{PinError, PutError, Store};
+
+/// A file that was ingested.
+#[derive(Debug, Clone)]
+pub struct Ingested {
+    /// What it takes to read the file.
+    pub entry: FileEntry,
+    /// The short form of the entry.
+    pub link: Link,
+    /// The blobs put into the store, with their lengths.
+    pub blobs: Vec<(BlobId, u32)>,
+}
+
+/// A file could not be ingested. Nothing of it stays in the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IngestError {
+    /// The file cannot be read.
+    #[error("{path} cannot be read; check the name and the permissions", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The store does not take it.
+    #[error(transparent)]
+    Put(#[from] PutError),
+    /// The store cannot keep it from eviction.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// No entry can describe it.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// By the caller's wish.
+    #[error("the ingest was stopped")]
+    Stopped,
+}
+
+/// Cuts the file into chunks, seals them, and puts them into the store, pinned.
+/// Blocks. `progress` is told each number of bytes done, by any thread.
+pub fn ingest(
+    store: &Store,
+    path: &Path,
+    progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
+) -> Result<Ingested, IngestError> {
+    let run = Run {
+        store,
+        path,
+        progress,
+        put: Mutex::new(Vec::new()),
+    };
+    run.ingest().inspect_err(|_| run.undo())
+}
+
+struct Run<'a> {
+    store: &'a Store,
+    path: &'a Path,
+    progress: &'a (dyn Fn(u64) -> ControlFlow<()> + Sync),
+    put: Mutex<Vec<(BlobId, u32)>>,
+}
+
+/// The file, read by one thread at a time.
+struct Source {
+    file: File,
+    next: usize,
+    size: u64,
+    ended: bool,
+}
+
+impl Run<'_> {
+    fn ingest(&self) -> Result<Ingested, IngestError> {
+        let file = File::open(self.path).map_err(|source| self.unreadable(source))?;
+        let source = Mutex::new(Source {
+            file,
+            next: 0,
+            size: 0,
+            ended: false,
+        });
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        // Waiting for the disk takes no core.
+        let threads = 2 * cores;
+        let mut chunks = thread::scope(|scope| {
+            let work = || self.work(&source);
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let mut chunks = Vec::new();
+            for thread in threads {
+                chunks.extend(thread.join().expect("sealing does not panic")?);
+            }
+            Ok::<_, IngestError>(chunks)
+        })?;
+        chunks.sort_unstable_by_key(|(index, _)| *index);
+        let chunks = chunks.into_iter().map(|(_, chunk)| chunk).collect();
+        let size = lock(&source).size;
+        self.seal_entry(size, chunks)
+    }
+
+    fn seal_entry(&self, size: u64, chunks: Vec<Chunk>) -> Result<Ingested, IngestError> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let guess = mime_guess::from_path(self.path).first_raw();
+        let mime_type = guess.unwrap_or(OCTET_STREAM);
+        let name = to_file_name(&name);
+        let entry = FileEntry::new(name, size, mime_type, ChunkSize::MAX, chunks)?;
+        let sealed = seal_entry(&entry)?;
+        for blob in &sealed.blobs {
+            self.put(blob)?;
+        }
+        let blobs = std::mem::take(&mut *lock(&self.put));
+        Ok(Ingested {
+            entry,
+            link: sealed.link,
+            blobs,
+        })
+    }
+
+    fn work(&self, source: &Mutex<Source>) -> Result<Vec<(usize, Chunk)>, IngestError> {
+        let mut rng = UnwrapErr(getrandom::SysRng);
+        let mut chunks = Vec::new();
+        loop {
+            let next = lock(source)
+                .read()
+                .map_err(|error| self.unreadable(error))?;
+            let Some((index, mut chunk)) = next else {
+                return Ok(chunks);
+            };
+            let len = chunk.len() as u64;
+            padding::pad(&mut chunk);
+            let (blob, key) = seal(SealingKey::generate(&mut rng), chunk);
+            let result = self.put(&blob);
+            let stopped = (self.progress)(len).is_break();
+            if result.is_err() || stopped {
+                lock(source).ended = true;
+                result?;
+                return Err(IngestError::Stopped);
+            }
+            let id = blob.id();
+            chunks.push((index, Chunk { id, key }));
+        }
+    }
+
+    fn put(&self, blob: &samara_core::Blob) -> Result<(), IngestError> {
+        let id = blob.id();
+        let len = u32::try_from(blob.bytes().len()).expect("a blob is about 1 MiB at most");
+        lock(&self.put).push((id, len));
+        self.store.pin(&[id])?;
+        self.store.put(blob)?;
+        Ok(())
+    }
+
+    /// Nobody has the keys of what was put.
+    fn undo(&self) {
+        let put = std::mem::take(&mut *lock(&self.put));
+        let ids: Vec<BlobId> = put.into_iter().map(|(id, _)| id).collect();
+        for id in &ids {
+            if let Err(error) = self.store.remove(id) {
+                tracing::warn!(%error, "a blob that nobody can open stays in the store");
+            }
+        }
+        if let Err(error) = self.store.unpin(&ids) {
+            tracing::warn!(%error, "pins that nobody needs stay in the store");
+        }
+    }
+
+    fn unreadable(&self, source: io::Error) -> IngestError {
+        let path = self.path.to_owned();
+        IngestError::Read { path, source }
+    }
+}
+
+impl Source {
+    /// The next chunk. An empty file has one, so that its entry holds a secret
+    /// like any other.
+    fn read(&mut self) -> io::Result<Option<(usize, Vec<u8>)>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let len = ChunkSize::MAX.len();
+        let mut chunk = Vec::with_capacity(padding::padme(len) + TAG_LEN);
+        let read = (&self.file).take(len as u64).read_to_end(&mut chunk);
+        let read = read.inspect_err(|_| self.ended = true)?;
+        self.ended = read < len;
+        self.size += read as u64;
+        let index = self.next;
+        if read == 0 && index > 0 {
+            return Ok(None);
+        }
+        self.next += 1;
+        Ok(Some((index, chunk)))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,296 @@
+//! The node as its users hold it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use samara_core::{BlobId, Topic};
+use samara_store::Store;
+use samara_swarm::{Input, Path, Source, Swarm, Target, TransferId};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::NodeConfig;
+use crate::connection::{Attached, Stopped};
+use crate::destination::Destination;
+use crate::dht::{Dht, DhtError};
+use crate::driver::{Command, Driver};
+use crate::transfer::Transfer;
+use crate::url::PeerUrl;
+use crate::websocket;
+
+/// Events kept for a slow reader of [`Node::events`].
+const EVENTS: usize = 256;
+
+/// How long connections have to send what is queued when the node stops.
+const STOP: Duration = Duration::from_secs(5);
+
+/// A running peer. Clones are the same node; it runs until
+/// [`Node::shutdown`] or until the last is dropped.
+#[derive(Clone, Debug)]
+pub struct Node(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    commands: mpsc::UnboundedSender<Command>,
+    events: broadcast::Sender<NodeEvent>,
+    dht: Option<Dht>,
+    listen: Option<SocketAddr>,
+    transfers: AtomicU64,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What happens to a node beside its transfers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeEvent {
+    /// The connection to a kept address changed.
+    Kept {
+        /// The address, as it was given.
+        address: String,
+        /// `None` when connected, else why not.
+        problem: Option<String>,
+    },
+    /// A peer broke the protocol and was cut off.
+    Misbehaved {
+        /// What it did.
+        what: String,
+    },
+    /// The DHT names this node for the topic.
+    Announced {
+        /// The topic.
+        topic: Topic,
+    },
+    /// The DHT did not take an announcement; it will be tried again.
+    Unannounced {
+        /// The topic.
+        topic: Topic,
+        /// Why.
+        problem: String,
+    },
+    /// The DHT was asked for the topic's holders.
+    LookedUp {
+        /// The topic.
+        topic: Topic,
+        /// How many it named.
+        found: usize,
+    },
+}
+
+/// A node could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The port is taken, or the address is not this machine's.
+    #[error("{address} cannot be listened on; choose another port, or port 0 for any free one")]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The DHT could not be entered.
+    #[error(transparent)]
+    Dht(#[from] DhtError),
+    /// The system gave no random bytes.
+    #[error("the system gives no random bytes")]
+    Random(#[from] getrandom::Error),
+}
+
+impl Node {
+    /// Starts a node on the current tokio runtime.
+    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        let listener = match config.listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let listen = listener.as_ref().map(|(_, address)| *address);
+        let dht = match config.dht {
+            Some(dht) => Some(Dht::start(dht).await?),
+            None => None,
+        };
+        let port = config
+            .announce_port
+            .or(listen.map(|address| address.port()));
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed)?;
+        let machine = samara_swarm::Config {
+            peer: config.peer,
+            features: config.features,
+            webrtc: false,
+            lookup: dht.is_some(),
+            announce: dht.is_some() && port.is_some(),
+            limits: config.limits.clone(),
+        };
+
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let node = Self(Arc::new(Inner {
+            store: config.store,
+            commands,
+            events: broadcast::Sender::new(EVENTS),
+            dht,
+            listen,
+            transfers: AtomicU64::new(1),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }));
+        let driver = Driver::new(
+            Swarm::new(machine, seed),
+            node.0.store.clone(),
+            node.0.commands.clone(),
+            node.0.events.clone(),
+            node.0.dht.clone().map(|dht| (dht, port)),
+            node.0.tasks.clone(),
+        );
+        let stop = node.0.stop.clone();
+        node.0.tasks.spawn(driver.run(receiver, stop.clone()));
+        node.hold_all().await;
+        for address in config.keep {
+            node.keep(&address);
+        }
+        if let Some((listener, _)) = listener {
+            let limits = config.limits;
+            let accept = websocket::accept(listener, node.commands(), limits, node.0.tasks.clone());
+            node.0.tasks.spawn(stop.run_until_cancelled_owned(accept));
+        }
+        Ok(node)
+    }
+
+    /// Where the node accepts WebSockets, with the port that was free.
+    pub fn listen_addr(&self) -> Option<SocketAddr> {
+        self.0.listen
+    }
+
+    /// The DHT, for whoever looks up and announces on others' behalf.
+    pub fn dht(&self) -> Option<Dht> {
+        self.0.dht.clone()
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// What happens from now on. A reader that is slow misses events.
+    pub fn events(&self) -> broadcast::Receiver<NodeEvent> {
+        self.0.events.subscribe()
+    }
+
+    /// Takes in a connection that somebody else accepted. `max_message` is the
+    /// longest message it carries, in bytes.
+    pub async fn attach(&self, path: Path, max_message: usize) -> Result<Attached, Stopped> {
+        attach(&self.0.commands, path, max_message).await
+    }
+
+    /// Stays connected to a relay or peer.
+    pub fn keep(&self, address: &PeerUrl) {
+        let address = address.as_str().to_owned();
+        self.tell(Command::Input(Input::Keep { address }));
+    }
+
+    /// Says that blobs were put into the store beside the node.
+    pub fn hold(&self, blobs: Vec<(BlobId, u32)>) {
+        self.tell(Command::Input(Input::Holding(blobs)));
+    }
+
+    /// Fetches what is missing of a file into the store, and seeds it.
+    pub fn open(&self, target: Target) -> Transfer {
+        self.start_transfer(target, None)
+    }
+
+    /// Like [`Node::open`], and writes the file.
+    pub fn fetch(&self, target: Target, destination: Destination) -> Transfer {
+        self.start_transfer(target, Some(destination))
+    }
+
+    /// Every peer whose handshake is done.
+    pub async fn peers(&self) -> Vec<Source> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Command::Peers { reply });
+        answer.await.unwrap_or_default()
+    }
+
+    /// Sends what is queued, closes every connection, and waits for the disk.
+    pub async fn shutdown(self) {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        if tokio::time::timeout(STOP, self.0.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some connections did not close in time");
+        }
+        let store = self.0.store.clone();
+        let flushed = tokio::task::spawn_blocking(move || store.flush()).await;
+        if let Ok(Err(error)) = flushed {
+            tracing::warn!(%error, "the store will check its blobs at the next start");
+        }
+    }
+
+    async fn hold_all(&self) {
+        let store = self.0.store.clone();
+        let held = tokio::task::spawn_blocking(move || {
+            let len_of = |id| Some((id, u32::try_from(store.len_of(&id)?).ok()?));
+            store.ids().into_iter().filter_map(len_of).collect()
+        });
+        self.hold(held.await.expect("listing a store does not panic"));
+    }
+
+    fn start_transfer(&self, target: Target, destination: Option<Destination>) -> Transfer {
+        let id = TransferId(self.0.transfers.fetch_add(1, Ordering::Relaxed));
+        let link = match &target {
+            Target::Link(link) | Target::Entry(_, link) => link.clone(),
+        };
+        let (events, receiver) = mpsc::unbounded_channel();
+        self.tell(Command::Open {
+            transfer: id,
+            target,
+            destination,
+            events,
+        });
+        Transfer::new(id, link, self.commands(), receiver)
+    }
+
+    fn commands(&self) -> mpsc::UnboundedSender<Command> {
+        self.0.commands.clone()
+    }
+
+    fn tell(&self, command: Command) {
+        // A node that was stopped does nothing more.
+        let _ = self.0.commands.send(command);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+pub(crate) async fn attach(
+    commands: &mpsc::UnboundedSender<Command>,
+    path: Path,
+    max_message: usize,
+) -> Result<Attached, Stopped> {
+    let (reply, answer) = oneshot::channel();
+    let attach = Command::Attach {
+        path,
+        max_message,
+        reply,
+    };
+    commands.send(attach).map_err(|_| Stopped)?;
+    answer.await.map_err(|_| Stopped)
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}

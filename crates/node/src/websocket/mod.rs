@@ -1,0 +1,181 @@
+//! The WebSocket transport (RFC 6455): one binary message is one message of
+//! the protocol.
+
+mod dial;
+mod listen;
+mod tls;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use samara_core::message::MAX_MESSAGE_LEN;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
+
+use crate::connection::{Attached, Incoming, Outgoing};
+
+pub(crate) use dial::dial;
+pub(crate) use listen::accept;
+
+/// Between pings. Home routers forget a quiet connection after a minute or
+/// more.
+const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// A peer that was silent for so long, pings notwithstanding, is gone.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// How long the other side has to answer a close.
+const CLOSE: Duration = Duration::from_secs(2);
+
+/// Bytes collected before they are flushed: the machine refills what was
+/// reported as gone, so the socket must not wait for a full queue.
+const FLUSH: usize = 256 << 10;
+
+/// The same in both directions and for both sides.
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .max_message_size(Some(MAX_MESSAGE_LEN))
+        .max_frame_size(Some(MAX_MESSAGE_LEN))
+}
+
+/// Carries messages until either side ends the connection.
+async fn carry<S>(socket: WebSocketStream<S>, attached: Attached)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Attached { incoming, outgoing } = attached;
+    let (sink, stream) = socket.split();
+    let heard = Heard::now();
+    let reason = tokio::select! {
+        reason = receive(stream, &incoming, &heard) => reason,
+        reason = send(sink, outgoing) => reason,
+        reason = heard.until_silent() => reason,
+    };
+    incoming.close(reason).await;
+}
+
+async fn receive<S>(
+    mut stream: SplitStream<WebSocketStream<S>>,
+    incoming: &Incoming,
+    heard: &Heard,
+) -> String
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(message) = stream.next().await {
+        heard.touch();
+        match message {
+            Ok(Message::Binary(message)) => {
+                if incoming.send(message).await.is_err() {
+                    return "the node was stopped".to_owned();
+                }
+            }
+            Ok(Message::Text(_)) => {
+                return "it sent text where the protocol has bytes: it is not a samara peer"
+                    .to_owned();
+            }
+            // Answered by the library, the close when the stream is read to its end.
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
+            Err(error) => return problem(&error),
+        }
+    }
+    "it closed the connection".to_owned()
+}
+
+async fn send<S>(mut sink: SplitSink<WebSocketStream<S>, Message>, outgoing: Outgoing) -> String
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match send_all(&mut sink, outgoing).await {
+        Ok(()) => {
+            tokio::time::sleep(CLOSE).await;
+            "it did not answer the close".to_owned()
+        }
+        Err(error) => problem(&error),
+    }
+}
+
+/// Sends until the node wants the connection closed, and says so to the peer.
+async fn send_all<S>(
+    sink: &mut SplitSink<WebSocketStream<S>, Message>,
+    mut outgoing: Outgoing,
+) -> Result<(), tungstenite::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut ping = tokio::time::interval(PING_EVERY);
+    ping.reset();
+    loop {
+        let message = tokio::select! {
+            message = outgoing.recv() => message,
+            _ = ping.tick() => {
+                sink.send(Message::Ping(Bytes::new())).await?;
+                continue;
+            }
+        };
+        let Some(message) = message else {
+            return sink.close().await;
+        };
+        let mut bytes = message.len();
+        sink.feed(Message::Binary(message)).await?;
+        while bytes < FLUSH
+            && let Some(message) = outgoing.try_recv()
+        {
+            bytes += message.len();
+            sink.feed(Message::Binary(message)).await?;
+        }
+        sink.flush().await?;
+        outgoing.drained(bytes);
+    }
+}
+
+/// When the peer was last heard of.
+struct Heard {
+    start: Instant,
+    millis: AtomicU64,
+}
+
+impl Heard {
+    fn now() -> Self {
+        Self {
+            start: Instant::now(),
+            millis: AtomicU64::new(0),
+        }
+    }
+
+    fn touch(&self) {
+        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.millis.store(millis, Ordering::Relaxed);
+    }
+
+    async fn until_silent(&self) -> String {
+        loop {
+            let heard = Duration::from_millis(self.millis.load(Ordering::Relaxed));
+            let silent_at = self.start + heard + SILENCE;
+            if silent_at <= Instant::now() {
+                return format!("it was silent for {} seconds", SILENCE.as_secs());
+            }
+            tokio::time::sleep_until(silent_at).await;
+        }
+    }
+}
+
+/// What went wrong, for a person.
+fn problem(error: &tungstenite::Error) -> String {
+    use tungstenite::Error;
+    use tungstenite::error::CapacityError;
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed => "it closed the connection".to_owned(),
+        Error::Io(error) => format!("the connection broke: {error}"),
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => {
+            "it sent a message longer than the protocol allows".to_owned()
+        }
+        error => format!("it does not speak the protocol: {error}"),
+    }
+}
