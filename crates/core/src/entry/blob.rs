@@ -5,7 +5,6 @@
 //! larger than one chunk is stored as a file of its own, whose entry is sealed
 //! in turn; [`Depth`] counts how often (`docs/protocol.md`, "Entry blob").
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use sha2::{Digest as _, Sha256};
@@ -145,34 +144,10 @@ pub fn join_entry<'a>(
     Ok(FileEntry::from_binary(&bytes)?)
 }
 
-/// The media type a name's ending suggests is the caller's to find; this is
-/// the one for "no idea" (RFC 2046 §4.5.1).
-pub const OCTET_STREAM: &str = "application/octet-stream";
-
 impl FileEntry {
     /// The link of this entry, as [`seal_entry`] would make it.
     pub fn link(&self) -> Result<Link, EntryError> {
         seal_entry(self).map(|sealed| sealed.link)
-    }
-}
-
-/// Makes a stranger's text a plain file name, as near to it as possible.
-pub fn to_file_name(text: &str) -> String {
-    let plain = |c: char| {
-        if c.is_control() || matches!(c, '/' | '\\') {
-            '_'
-        } else {
-            c
-        }
-    };
-    let mut name: String = text.chars().map(plain).collect();
-    while name.len() > 255 {
-        name.pop();
-    }
-    if super::is_file_name(&name) {
-        name
-    } else {
-        "file".into()
     }
 }
 
@@ -223,18 +198,5 @@ mod tests {
         let key = entry(11).link().unwrap().key;
         let opened = open_entry(&key, sealed.blobs[0].bytes(), Depth::ZERO);
         assert_eq!(opened, Err(OpenEntryError::Open(OpenError)));
-    }
-
-    #[test]
-    fn any_text_becomes_a_file_name() {
-        for (text, name) in [
-            ("a.mkv", "a.mkv"),
-            ("../x", ".._x"),
-            ("", "file"),
-            ("..", "file"),
-        ] {
-            assert_eq!(to_file_name(text), name);
-        }
-        assert!(to_file_name(&"ü".repeat(200)).len() <= 255);
     }
 }

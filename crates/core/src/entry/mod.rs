@@ -8,14 +8,18 @@
 pub mod binary;
 pub mod blob;
 pub mod json;
+mod name;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
+use self::name::{is_file_name, is_mime_type};
 use crate::blob::BlobId;
 use crate::seal::BlobKey;
+
+pub use name::{OCTET_STREAM, to_file_name};
 
 /// Version of the entry format, in both forms.
 pub const VERSION: u8 = 1;
@@ -222,20 +226,6 @@ impl FileEntry {
             left.min(self.chunk_size.len())
         })
     }
-}
-
-fn is_file_name(name: &str) -> bool {
-    let plain = |c: char| !c.is_control() && !matches!(c, '/' | '\\');
-    (1..=255).contains(&name.len()) && name != "." && name != ".." && name.chars().all(plain)
-}
-
-fn is_mime_type(text: &str) -> bool {
-    let printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    text.len() <= 255
-        && printable
-        && text
-            .split_once('/')
-            .is_some_and(|(a, b)| !a.is_empty() && !b.is_empty())
 }
 
 #[cfg(test)]
