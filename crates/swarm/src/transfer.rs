@@ -20,6 +20,8 @@ pub(crate) struct Transfer {
     pub(crate) topic: Topic,
     pub(crate) signal_key: SignalKey,
     pub(crate) phase: Phase,
+    /// What this phase needs, in order; nothing once it is over.
+    pub(crate) blobs: Arc<[BlobId]>,
     pub(crate) paused: bool,
     /// Whether the user asked for copies elsewhere.
     pub(crate) pushing: bool,
@@ -60,6 +62,7 @@ impl Transfer {
         Self {
             topic: link.topic(),
             signal_key: link.signal_key(),
+            blobs: phase.blobs(link.id),
             link,
             phase,
             paused: false,
@@ -88,12 +91,24 @@ impl Transfer {
         }
     }
 
-    /// The blobs of this phase, in order.
-    pub(crate) fn blobs(&self) -> Vec<BlobId> {
-        match &self.phase {
-            Phase::Resolving(resolving) => resolving.blobs(self.link.id),
-            Phase::Fetching { entry, .. } | Phase::Done { entry } => ids(entry),
-            Phase::Failed => Vec::new(),
+    /// Moves on, and knows what is to be fetched for it.
+    pub(crate) fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.list_blobs();
+    }
+
+    /// Lists the blobs anew after the phase changed inside.
+    pub(crate) fn list_blobs(&mut self) {
+        self.blobs = self.phase.blobs(self.link.id);
+    }
+}
+
+impl Phase {
+    fn blobs(&self, top: BlobId) -> Arc<[BlobId]> {
+        match self {
+            Self::Resolving(resolving) => resolving.blobs(top).into(),
+            Self::Fetching { entry, .. } => ids(entry).into(),
+            Self::Done { .. } | Self::Failed => Arc::default(),
         }
     }
 }

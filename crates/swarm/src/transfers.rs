@@ -34,7 +34,7 @@ impl Swarm {
         let Some(transfer) = self.transfers.get(&id) else {
             return;
         };
-        let blobs = transfer.blobs();
+        let blobs = transfer.blobs.clone();
         let mut held = Vec::new();
         let mut missing = 0;
         for (blob, index) in blobs.iter().zip(0..) {
@@ -95,9 +95,12 @@ impl Swarm {
     }
 
     fn load_entry(&mut self, id: TransferId) {
-        let blobs = self.transfers.get(&id).map(Transfer::blobs);
-        for blob in blobs.unwrap_or_default() {
-            self.load(blob, Waiter::Entry(id));
+        let blobs = self
+            .transfers
+            .get(&id)
+            .map(|transfer| transfer.blobs.clone());
+        for blob in blobs.iter().flat_map(|blobs| blobs.iter()) {
+            self.load(*blob, Waiter::Entry(id));
         }
     }
 
@@ -113,7 +116,10 @@ impl Swarm {
         };
         match resolving.load(&transfer.link, blob, bytes.clone()) {
             Ok(Step::Wait) => {}
-            Ok(Step::Deeper) => self.want_phase(id),
+            Ok(Step::Deeper) => {
+                transfer.list_blobs();
+                self.want_phase(id);
+            }
             Ok(Step::Entry(entry)) => self.on_entry(id, Arc::new(entry)),
             Err(error) => self.fail(id, error.into()),
         }
@@ -123,11 +129,11 @@ impl Swarm {
         let Some(transfer) = self.transfers.get_mut(&id) else {
             return;
         };
-        transfer.phase = Phase::Fetching {
+        transfer.enter(Phase::Fetching {
             entry: entry.clone(),
             chunks_held: 0,
             bytes_held: 0,
-        };
+        });
         self.event(Event::Entry {
             transfer: id,
             entry,
@@ -151,9 +157,8 @@ impl Swarm {
         *bytes_held += entry.chunk_len(index as usize) as u64;
         let done = *chunks_held as usize == entry.chunks().len();
         if done {
-            transfer.phase = Phase::Done {
-                entry: entry.clone(),
-            };
+            let entry = entry.clone();
+            transfer.enter(Phase::Done { entry });
         }
         self.event(Event::Chunk {
             transfer: id,
@@ -175,7 +180,7 @@ impl Swarm {
         let Some(transfer) = self.transfers.get_mut(&id) else {
             return;
         };
-        transfer.phase = Phase::Failed;
+        transfer.enter(Phase::Failed);
         self.unwant(id);
         self.event(Event::Failed {
             transfer: id,

@@ -29,7 +29,7 @@ impl Swarm {
         let mut wants = Vec::new();
         let transfers = self.transfers.iter();
         let incomplete = transfers.filter(|(_, t)| t.is_incomplete() && !t.paused);
-        for (transfer, blobs) in incomplete.map(|(id, t)| (*id, t.blobs())) {
+        for (transfer, blobs) in incomplete.map(|(id, t)| (*id, t.blobs.clone())) {
             let Some(connection) = self.connections.get_mut(&id) else {
                 return;
             };
