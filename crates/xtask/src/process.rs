@@ -5,9 +5,10 @@ use std::env;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, bail};
+use cargo_metadata::{Artifact, Message};
 
 use crate::tally::Tally;
 
@@ -15,11 +16,7 @@ use crate::tally::Tally;
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
     announce(command);
     let status = command.status().with_context(|| cannot_start(command))?;
-    if status.success() {
-        Ok(())
-    } else {
-        bail!("`{}` failed ({status})", line(command))
-    }
+    succeeded(command, status)
 }
 
 /// Runs the test runner `command`, shows its output and counts its tests.
@@ -38,12 +35,26 @@ pub fn run_tests(command: &mut Command, tally: &mut Tally) -> anyhow::Result<()>
         println!("{text}");
         tally.read(&text);
     }
-    let status = child.wait()?;
-    if status.success() {
-        Ok(())
-    } else {
-        bail!("`{}` failed ({status})", line(command))
+    succeeded(command, child.wait()?)
+}
+
+/// Runs the cargo build `command` and returns what it built, or found built.
+pub fn run_cargo(command: &mut Command) -> anyhow::Result<Vec<Artifact>> {
+    announce(command);
+    let mut child = command
+        .arg("--message-format=json-render-diagnostics")
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| cannot_start(command))?;
+    let stdout = child.stdout.take().expect("stdout is piped");
+    let mut built = Vec::new();
+    for message in Message::parse_stream(BufReader::new(stdout)) {
+        if let Message::CompilerArtifact(artifact) = message? {
+            built.push(artifact);
+        }
     }
+    succeeded(command, child.wait()?)?;
+    Ok(built)
 }
 
 /// What `command` prints, or `None` when it cannot start or fails.
@@ -83,6 +94,14 @@ pub fn line(command: &Command) -> String {
         write!(text, " {}", argument.to_string_lossy()).expect("a string grows");
     }
     text
+}
+
+fn succeeded(command: &Command, status: ExitStatus) -> anyhow::Result<()> {
+    if status.success() {
+        Ok(())
+    } else {
+        bail!("`{}` failed ({status})", line(command))
+    }
 }
 
 fn announce(command: &Command) {

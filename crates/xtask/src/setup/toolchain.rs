@@ -16,7 +16,7 @@ use super::compiler::{Compiler, alone};
 use crate::process::{find as find_program, run};
 
 /// What the browser runs.
-pub const TARGET: &str = "wasm32-unknown-unknown";
+const TARGET: &str = "wasm32-unknown-unknown";
 /// Linkers that can link it, by any of the names they come under.
 const LINKERS: [&str; 5] = ["rust-lld", "wasm-ld", "wasm-ld-22", "wasm-ld-19", "lld"];
 /// A recent compiler, cargo, the standard library's source and a linker.

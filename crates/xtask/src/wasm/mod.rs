@@ -10,13 +10,13 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use wasm_bindgen_cli_support::Bindgen;
 
 use self::settings::Settings;
 use crate::freshness::Build;
-use crate::process::run;
-use crate::setup::toolchain::{self, TARGET};
+use crate::process::run_cargo;
+use crate::setup::toolchain;
 use crate::setup::{self, FOR_WASM};
 use crate::workspace::Workspace;
 
@@ -55,33 +55,23 @@ pub fn build(workspace: &Workspace) -> anyhow::Result<()> {
 /// It has a build folder of its own: another compiler may have to build it, and
 /// the two would throw away each other's work.
 fn compile(workspace: &Workspace, settings: &Settings) -> anyhow::Result<PathBuf> {
-    let target = workspace.target().join("wasm");
+    let krate = workspace.path(&settings.krate);
     let mut cargo = toolchain::find_or_install()?.build();
     cargo
-        .current_dir(workspace.path(&settings.krate))
+        .current_dir(&krate)
         .args(["--lib", "--profile", &settings.profile, "--target-dir"])
-        .arg(&target)
+        .arg(workspace.target().join("wasm"))
         .env("CARGO_ENCODED_RUSTFLAGS", settings.rustc_flags());
-    run(&mut cargo)?;
-    let name = settings::library(&workspace.path(&settings.krate))?;
-    let folder = if settings.profile == "dev" {
-        "debug"
-    } else {
-        &settings.profile
-    };
-    let compiled = target
-        .join(TARGET)
-        .join(folder)
-        .join(format!("{name}.wasm"));
-    if compiled.is_file() {
-        Ok(compiled)
-    } else {
-        bail!(
-            "{} was not built; {} needs `crate-type = [\"cdylib\", \"rlib\"]`",
-            compiled.display(),
-            settings.krate.display()
-        )
-    }
+    let built = run_cargo(&mut cargo)?;
+    let wasm = built.into_iter().find(|artifact| {
+        artifact.manifest_path == krate.join("Cargo.toml") && artifact.target.is_cdylib()
+    });
+    wasm.and_then(|artifact| artifact.filenames.into_iter().next())
+        .map(PathBuf::from)
+        .with_context(|| {
+            let krate = settings.krate.display();
+            format!("{krate} builds no wasm; it needs `crate-type = [\"cdylib\", \"rlib\"]`")
+        })
 }
 
 /// Generates the JavaScript and the types, and puts the finished files into `out`.

@@ -29,17 +29,6 @@ pub enum Target {
     Web,
 }
 
-/// The part of a crate's manifest that names what it builds.
-#[derive(Deserialize)]
-struct Manifest {
-    package: Package,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-}
-
 impl Settings {
     /// Reads the settings in `file`.
     pub fn read(file: &Path) -> anyhow::Result<Self> {
@@ -61,15 +50,6 @@ impl Settings {
             .collect();
         flags.join("\u{1f}")
     }
-}
-
-/// The name of the library that the crate in folder `krate` builds; its file bears it.
-pub fn library(krate: &Path) -> anyhow::Result<String> {
-    let file = krate.join("Cargo.toml");
-    let text =
-        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let manifest: Manifest = toml::from_str(&text)?;
-    Ok(manifest.package.name.replace('-', "_"))
 }
 
 #[cfg(test)]
