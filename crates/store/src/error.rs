@@ -20,14 +20,31 @@ impl<E: Into<redb::Error>> From<E> for IndexError {
     }
 }
 
+/// Who is to blame for an [`IndexError`].
+pub(crate) enum IndexFault {
+    /// Another program has the index open, store or not.
+    InUse,
+    /// The disk.
+    Disk(io::Error),
+    /// The index's contents.
+    Damaged(IndexError),
+}
+
 impl IndexError {
-    /// What the disk said, unless it is the index's contents that are wrong.
-    pub(crate) fn into_io(self) -> Result<io::Error, Self> {
+    pub(crate) fn into_fault(self) -> IndexFault {
         match *self.0 {
-            redb::Error::Io(error) if error.kind() != io::ErrorKind::InvalidData => Ok(error),
-            other => Err(Self(Box::new(other))),
+            redb::Error::DatabaseAlreadyOpen => IndexFault::InUse,
+            redb::Error::Io(error) if !is_about_contents(&error) => IndexFault::Disk(error),
+            other => IndexFault::Damaged(Self(Box::new(other))),
         }
     }
+}
+
+fn is_about_contents(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+    )
 }
 
 /// A store could not be opened.
@@ -105,9 +122,12 @@ impl OpenError {
     }
 
     pub(crate) fn index(dir: &Path, path: PathBuf, error: IndexError) -> Self {
-        match error.into_io() {
-            Ok(source) => Self::io(dir, source),
-            Err(source) => Self::Index { path, source },
+        match error.into_fault() {
+            IndexFault::InUse => Self::InUse {
+                dir: dir.to_owned(),
+            },
+            IndexFault::Disk(source) => Self::io(dir, source),
+            IndexFault::Damaged(source) => Self::Index { path, source },
         }
     }
 }
@@ -236,13 +256,12 @@ pub enum PinError {
 impl PinError {
     pub(crate) fn new(dir: &Path, error: IndexError) -> Self {
         let dir = dir.to_owned();
-        match error.into_io() {
-            Ok(source) if is_disk_full(&source) => Self::DiskFull { dir, source },
-            Ok(source) => Self::Index {
+        match *error.0 {
+            redb::Error::Io(source) if is_disk_full(&source) => Self::DiskFull { dir, source },
+            other => Self::Index {
                 dir,
-                source: redb::Error::Io(source).into(),
+                source: other.into(),
             },
-            Err(source) => Self::Index { dir, source },
         }
     }
 }

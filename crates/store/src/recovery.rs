@@ -5,7 +5,6 @@
 //! an open after a clean stop reads no blob.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::thread;
@@ -14,9 +13,11 @@ use samara_core::BlobId;
 
 use crate::catalog::{Catalog, Held};
 use crate::error::{IndexError, OpenError};
-use crate::files::{Checked, Files, create_dir, sync_dir};
+use crate::files::{Checked, Files};
 use crate::fingerprint::Fingerprint;
+use crate::folder;
 use crate::index::{Contents, Index, NewerVersion};
+use crate::lock::Lock;
 use crate::state::Shared;
 use crate::{Options, parallel};
 
@@ -42,21 +43,21 @@ pub(crate) struct Opened {
     pub index: Index,
     pub shared: Shared,
     pub recovery: Recovery,
-    pub lock: File,
+    pub lock: Lock,
 }
 
 pub(crate) fn open(dir: &Path, options: Options) -> Result<Opened, OpenError> {
     let io = |source| OpenError::io(dir, source);
     let index_failed = |error: IndexError| OpenError::index(dir, Index::path_in(dir), error);
 
-    create_durably(dir).map_err(io)?;
-    if is_foreign(dir).map_err(io)? {
+    folder::create(dir).map_err(io)?;
+    if folder::is_foreign(dir).map_err(io)? {
         return Err(OpenError::Foreign {
             dir: dir.to_owned(),
         });
     }
-    let lock = lock(dir)?;
-    make_private(dir).map_err(io)?;
+    let lock = Lock::take(dir)?;
+    folder::make_private(dir).map_err(io)?;
 
     let (files, incoming_removed) = Files::open(dir).map_err(io)?;
     let mut index = Index::open(dir, &files).map_err(index_failed)?;
@@ -144,81 +145,4 @@ fn verify(files: &Files, id: &BlobId) -> io::Result<Option<Fingerprint>> {
             Checked::Right(_, None) => {}
         }
     }
-}
-
-/// Creates the folder and its parents so that a power loss does not take them.
-fn create_durably(dir: &Path) -> io::Result<()> {
-    let missing: Vec<_> = dir
-        .ancestors()
-        .take_while(|path| is_missing(path))
-        .collect();
-    for path in missing.into_iter().rev() {
-        create_dir(path)?;
-        sync_dir(parent(path))?;
-    }
-    Ok(())
-}
-
-fn is_missing(path: &Path) -> bool {
-    // The empty path is the parent of a relative one: the current folder.
-    !path.as_os_str().is_empty() && !path.exists()
-}
-
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        Some(_) | None => Path::new("."),
-    }
-}
-
-/// Whether somebody else's files are in the folder. A store whose index was
-/// deleted still has its `blobs`; a disk of its own has `lost+found`.
-fn is_foreign(dir: &Path) -> io::Result<bool> {
-    const OURS: [&str; 5] = ["blobs", "incoming", "index.redb", "lock", "lost+found"];
-    if dir.join("blobs").is_dir() {
-        return Ok(false);
-    }
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        if !OURS.iter().any(|ours| name == *ours) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Keeps other processes out for as long as the file is open, however this
-/// process ends.
-fn lock(dir: &Path) -> Result<File, OpenError> {
-    let path = dir.join("lock");
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path);
-    let file = file.map_err(|error| OpenError::io(dir, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(OpenError::InUse {
-            dir: dir.to_owned(),
-        }),
-        Err(fs::TryLockError::Error(error)) => Err(OpenError::io(dir, error)),
-    }
-}
-
-/// The blobs open nothing by themselves, but which are held is nobody's business.
-#[cfg(unix)]
-fn make_private(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let others = 0o077;
-    if fs::metadata(dir)?.permissions().mode() & others != 0 {
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
-}
-
-/// Elsewhere a folder inherits who may enter it.
-#[cfg(not(unix))]
-fn make_private(_dir: &Path) -> io::Result<()> {
-    Ok(())
 }

@@ -1,7 +1,6 @@
 //! The store on disk: what each call promises, and in which order it works.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -13,6 +12,7 @@ use crate::error::{FlushError, GetError, IndexError, OpenError, PinError, PutErr
 use crate::files::{Checked, Files, Found};
 use crate::fingerprint::Fingerprint;
 use crate::index::{Index, Pinning};
+use crate::lock::Lock;
 use crate::recovery::{self, Opened, Recovery};
 use crate::state::{Claim, Shared};
 use crate::{Options, Put, PutAll, Stats};
@@ -44,7 +44,7 @@ struct Inner {
     shared: Shared,
     recovery: Recovery,
     /// The last to go, so that nobody else opens what is still being closed.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Store {

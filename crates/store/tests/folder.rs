@@ -8,6 +8,12 @@ use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::{
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use samara_core::BlobId;
 use samara_store::{OpenError, Options, PutError, Recovery, Store};
@@ -52,6 +58,25 @@ fn a_clone_keeps_the_store_open() {
     second.put(&blob(1, 100)).unwrap();
 }
 
+/// A child process shares its parent's locks until it begins its own program.
+#[cfg(unix)]
+#[test]
+fn a_closed_store_can_be_opened_while_child_processes_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                Command::new("true").status().unwrap();
+            }
+        });
+        let opened = (0..200).map(|_| Store::open(dir.path(), Options::default()).map(drop));
+        let opened: Result<Vec<()>, OpenError> = opened.collect();
+        done.store(true, Ordering::Relaxed);
+        opened.unwrap();
+    });
+}
+
 #[test]
 fn a_folder_of_other_files_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
@@ -76,12 +101,26 @@ fn a_damaged_index_is_named_with_the_way_out_of_it() {
     let held = blob(1, 1_000);
     open(dir.path()).put(&held).unwrap();
     let index = dir.path().join("index.redb");
-    fs::write(&index, [0xff; 8_192]).unwrap();
-    let error = Store::open(dir.path(), Options::default()).unwrap_err();
-    assert!(
-        matches!(&error, OpenError::Index { path, .. } if *path == index),
-        "{error:?}"
-    );
+    let whole = fs::read(&index).unwrap();
+    let wrong = [
+        Vec::new(),
+        vec![0xff; 8_192],
+        whole[..whole.len() / 2].to_vec(),
+    ];
+    for contents in wrong {
+        fs::write(&index, contents).unwrap();
+        let error = Store::open(dir.path(), Options::default()).unwrap_err();
+        assert!(
+            matches!(&error, OpenError::Index { path, .. } if *path == index),
+            "{error:?}"
+        );
+        assert!(
+            error
+                .to_string()
+                .contains("delete it and open the store again"),
+            "{error}"
+        );
+    }
 
     fs::remove_file(&index).unwrap();
     let store = open(dir.path());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use samara_core::BlobId;
 use samara_store::Store;
 
@@ -29,6 +29,10 @@ enum Fate {
         len: u64,
     },
     Held {
+        len: u64,
+    },
+    /// Gone, but nobody waited until the disk knew.
+    Evicted {
         len: u64,
     },
     Gone,
@@ -63,7 +67,13 @@ impl Ledger {
                     self.blobs.insert(id, Fate::Unsure { len });
                 }
             }
-            Event::Evicted(id) | Event::Removed(id) | Event::Refused(id) => {
+            Event::Evicted(id) => {
+                let fate = self.blobs.entry(id).or_insert(Fate::Gone);
+                if let Fate::Held { len } | Fate::Unsure { len } = *fate {
+                    *fate = Fate::Evicted { len };
+                }
+            }
+            Event::Removed(id) | Event::Refused(id) => {
                 self.blobs.insert(id, Fate::Gone);
             }
             Event::Pinning(id) | Event::Unpinning(id) => {
@@ -83,9 +93,20 @@ impl Ledger {
     pub fn died(&mut self) {
         let begun = self.blobs.values().filter_map(|fate| match fate {
             Fate::Unsure { len } => Some(len + self.largest),
-            Fate::Held { .. } | Fate::Gone => None,
+            Fate::Held { .. } | Fate::Evicted { .. } | Fate::Gone => None,
         });
         self.unreported += begun.sum::<u64>();
+    }
+
+    /// The disk lost power. What was evicted may be back, and take the place
+    /// of something else.
+    pub fn lost_power(&mut self) {
+        for fate in self.blobs.values_mut() {
+            if let Fate::Evicted { len } = *fate {
+                *fate = Fate::Unsure { len };
+                self.unreported += len + self.largest;
+            }
+        }
     }
 
     /// Compares a store just opened, and its folder, with what was reported.
@@ -97,11 +118,11 @@ impl Ledger {
                 .get(id)?
                 .with_context(|| format!("{id} is listed and not there"))?;
             ensure!(BlobId::of(blob.bytes()) == *id, "{id} is not what it says");
-            ensure!(
-                self.blobs.get(id) != Some(&Fate::Gone),
-                "{id} was gone and came back"
-            );
-            ensure!(self.blobs.contains_key(id), "{id} comes from nowhere");
+            match self.blobs.get(id) {
+                Some(Fate::Held { .. } | Fate::Unsure { .. }) => {}
+                Some(Fate::Evicted { .. } | Fate::Gone) => bail!("{id} was gone and came back"),
+                None => bail!("{id} comes from nowhere"),
+            }
         }
         self.check_pins(store)?;
         self.check_missing(store, &ids)?;
