@@ -3,22 +3,27 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 
-use anyhow::bail;
+use anyhow::Context;
 
-use crate::process::{become_program, output};
+use crate::process::become_program;
+use crate::setup::{self, FOR_E2E};
 use crate::workspace::Workspace;
+use crate::{e2e, web};
 
 /// The package that measures.
 const PACKAGE: &str = "samara-bench";
 
-/// Becomes the benchmark.
+/// Builds what is measured and becomes the benchmark.
 pub fn run(workspace: &Workspace, arguments: &[OsString]) -> anyhow::Result<()> {
-    if output(workspace.cargo().args(["pkgid", "--package", PACKAGE])).is_none() {
-        bail!("the package {PACKAGE} does not exist, so there is nothing to measure yet");
-    }
+    setup::ensure(workspace, &FOR_E2E)?;
+    web::build(workspace)?;
+    let chromium = setup::find_chromium()?.context("set-up has found Chromium and lost it")?;
+    let samara = e2e::binary(workspace, &["--release"])?;
     let mut cargo = workspace.cargo();
     cargo
-        .args(["run", "--release", "--package", PACKAGE, "--"])
+        .env("SAMARA_CHROMIUM", chromium)
+        .args(["run", "--release", "--package", PACKAGE, "--", "--samara"])
+        .arg(samara)
         .args(arguments);
     let never: Infallible = become_program(&mut cargo)?;
     match never {}

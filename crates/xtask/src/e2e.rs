@@ -30,19 +30,21 @@ pub fn counted(
     let chromium = setup::find_chromium()?.context("set-up has found Chromium and lost it")?;
     let mut tests = workspace.npm(E2E);
     tests
-        .env("SAMARA_BIN", binary(workspace)?)
+        .env("SAMARA_BIN", binary(workspace, &[])?)
         .env("SAMARA_CHROMIUM", chromium)
         .args(["test", "--"])
         .args(arguments);
     run_tests(&mut tests, tally)
 }
 
-/// Builds the command under test.
+/// Builds the command under test, with cargo's `arguments` for how.
 ///
-/// Without optimization of our own code, except the cipher's: that builds in a
-/// fraction of the time and is fast enough for files of tens of megabytes.
-fn binary(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    let built = run_cargo(workspace.cargo().args(["build", "--bin", BINARY]))?;
+/// For the tests that is without optimization of our own code, except the
+/// cipher's: it builds in a fraction of the time and is fast enough for files
+/// of tens of megabytes.
+pub fn binary(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<PathBuf> {
+    let mut cargo = workspace.cargo();
+    let built = run_cargo(cargo.args(["build", "--bin", BINARY]).args(arguments))?;
     built
         .into_iter()
         .filter(|artifact| artifact.target.name == BINARY)
