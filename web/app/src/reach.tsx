@@ -1,0 +1,33 @@
+/** Whether others can find this page: how its relays are. */
+import type { Samara } from "samara-web";
+import { useChanges } from "./changes.ts";
+import { count } from "./words.ts";
+
+export function Reach({ samara }: { samara: Samara }) {
+  useChanges(samara);
+  const { relays, peers } = samara.status();
+  const connected = relays.filter((relay) => relay.connected);
+  const lost = relays.filter((relay) => !relay.connected && relay.problem !== undefined);
+  const state = connected.length > 0 ? "on" : lost.length > 0 ? "off" : "trying";
+  const words = { on: "Connected", trying: "Connecting…", off: "Not connected" }[state];
+  const direct = peers.filter((peer) => peer.path === "webrtc").length;
+  return (
+    <div class="reach">
+      <p class="pill" data-testid="reach" data-state={state}>
+        {words}
+        {direct > 0 && `, ${count(direct, "browser", "browsers")} linked`}
+      </p>
+      {state === "off" &&
+        lost.map((relay) => (
+          <p key={relay.url} class="fault" role="alert" data-testid="error">
+            The relay {host(relay.url)} cannot be reached: {relay.problem}. The page tries again by
+            itself; until then nobody new can find you. Check your network.
+          </p>
+        ))}
+    </div>
+  );
+}
+
+function host(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : url;
+}
