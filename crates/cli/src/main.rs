@@ -1,2 +1,72 @@
-//! Placeholder.
-fn main() {}
+//! The `samara` command: share files as encrypted blobs, from a terminal.
+//!
+//! Standard output carries what a command produces: an entry, a file, figures.
+//! Everything else, progress and problems, goes to standard error: as bars on
+//! a terminal, as lines elsewhere, or as JSON with `--json`.
+
+mod args;
+mod exit;
+mod fetch;
+mod ingest;
+mod network;
+mod output;
+mod report;
+mod seed;
+mod signals;
+mod source;
+mod status;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+use exit::{Code, Failure};
+use report::Report;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    start_log(&args);
+    let report = Report::new(args.json);
+    match run(args, &report) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report.failure(&failure);
+            failure.code.into()
+        }
+    }
+}
+
+fn run(args: Args, report: &Report) -> Result<(), Failure> {
+    let store = args.store;
+    match args.command {
+        Command::Ingest(args) => ingest::run(&args, store, report),
+        Command::Seed(args) => seed::run(&args, store, report),
+        Command::Fetch(args) => fetch::run(&args, store, report),
+        Command::Status(_) => status::run(args.json, store),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Runtime::new();
+    runtime.map_err(|error| Failure::of(Code::Other, &error))
+}
+
+/// Silent unless asked for: what a user needs to know is reported.
+fn start_log(args: &Args) {
+    let level = match args.verbose {
+        0 => return,
+        1 => "samara=info,samara_node=info,samara_store=info,samara_relay=info",
+        2 => "samara=debug,samara_node=debug,samara_store=debug,samara_relay=debug",
+        _ => "debug",
+    };
+    let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::new(level));
+    if args.json {
+        log.json().init();
+    } else {
+        log.init();
+    }
+}

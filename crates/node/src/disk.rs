@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use samara_core::{Blob, BlobId};
@@ -28,10 +29,17 @@ pub(crate) struct Disk {
     tasks: TaskTracker,
     writing: Arc<Semaphore>,
     reading: Arc<Semaphore>,
+    /// Bytes verified and stored so far.
+    received: Arc<AtomicU64>,
 }
 
 impl Disk {
-    pub fn new(store: Store, commands: mpsc::UnboundedSender<Command>, tasks: TaskTracker) -> Self {
+    pub fn new(
+        store: Store,
+        commands: mpsc::UnboundedSender<Command>,
+        tasks: TaskTracker,
+        received: Arc<AtomicU64>,
+    ) -> Self {
         // Half of a job is waiting for the disk, and a few waits at once keep it busy.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let jobs = (2 * cores).clamp(4, 32);
@@ -41,6 +49,7 @@ impl Disk {
             tasks,
             writing: Arc::new(Semaphore::new(jobs)),
             reading: Arc::new(Semaphore::new(jobs)),
+            received,
         }
     }
 
@@ -61,10 +70,12 @@ impl Disk {
     /// writes it where it belongs while it is at hand.
     pub fn store(&self, connection: ConnectionId, id: BlobId, bytes: Bytes, places: Vec<Place>) {
         let store = self.store.clone();
+        let received = Arc::clone(&self.received);
         self.run(&self.writing, move || {
             let mut evicted = Vec::new();
             let mut written = Vec::new();
             let result = put(&store, id, bytes, &mut evicted).map(|blob| {
+                received.fetch_add(blob.bytes().len() as u64, Ordering::Relaxed);
                 written.extend(places.into_iter().map(|(transfer, file, index)| {
                     let result = file.write(index, blob.bytes());
                     (transfer, index, result)

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use samara_core::{BlobId, Topic};
@@ -18,6 +18,7 @@ use crate::config::NodeConfig;
 use crate::connection::{Attached, Stopped};
 use crate::destination::Destination;
 use crate::dht::{Dht, DhtError};
+use crate::disk::Disk;
 use crate::driver::{Command, Driver};
 use crate::transfer::Transfer;
 use crate::url::PeerUrl;
@@ -39,9 +40,12 @@ struct Inner {
     store: Store,
     commands: mpsc::UnboundedSender<Command>,
     events: broadcast::Sender<NodeEvent>,
+    /// For the first reader: a dial can fail before anybody asks.
+    first_events: Mutex<Option<broadcast::Receiver<NodeEvent>>>,
     dht: Option<Dht>,
     listen: Option<SocketAddr>,
     transfers: AtomicU64,
+    received: Arc<AtomicU64>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -130,19 +134,28 @@ impl Node {
         };
 
         let (commands, receiver) = mpsc::unbounded_channel();
+        let (events, first_events) = broadcast::channel(EVENTS);
         let node = Self(Arc::new(Inner {
             store: config.store,
             commands,
-            events: broadcast::Sender::new(EVENTS),
+            events,
+            first_events: Mutex::new(Some(first_events)),
             dht,
             listen,
             transfers: AtomicU64::new(1),
+            received: Arc::new(AtomicU64::new(0)),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }));
+        let disk = Disk::new(
+            node.0.store.clone(),
+            node.0.commands.clone(),
+            node.0.tasks.clone(),
+            Arc::clone(&node.0.received),
+        );
         let driver = Driver::new(
             Swarm::new(machine, seed),
-            node.0.store.clone(),
+            disk,
             node.0.commands.clone(),
             node.0.events.clone(),
             node.0.dht.clone().map(|dht| (dht, port)),
@@ -177,9 +190,12 @@ impl Node {
         &self.0.store
     }
 
-    /// What happens from now on. A reader that is slow misses events.
+    /// What happens from now on; the first reader gets what happened since the
+    /// start. A reader that is slow misses events.
     pub fn events(&self) -> broadcast::Receiver<NodeEvent> {
-        self.0.events.subscribe()
+        let first = self.0.first_events.lock().map(|mut first| first.take());
+        let first = first.unwrap_or_default();
+        first.unwrap_or_else(|| self.0.events.subscribe())
     }
 
     /// Takes in a connection that somebody else accepted. `max_message` is the
@@ -207,6 +223,11 @@ impl Node {
     /// Like [`Node::open`], and writes the file.
     pub fn fetch(&self, target: Target, destination: Destination) -> Transfer {
         self.start_transfer(target, Some(destination))
+    }
+
+    /// Bytes of blobs that came from other peers and were verified and stored.
+    pub fn received_bytes(&self) -> u64 {
+        self.0.received.load(Ordering::Relaxed)
     }
 
     /// Every peer whose handshake is done.

@@ -31,6 +31,13 @@ impl PeerUrl {
         Self(format!("ws://{address}/ws"))
     }
 
+    /// The page of the relay at this address.
+    pub fn page(&self) -> String {
+        let page = self.0.strip_suffix("ws").unwrap_or(&self.0);
+        // ws: and wss: become http: and https:.
+        page.replacen("ws", "http", 1)
+    }
+
     /// The URL to dial.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -85,6 +92,19 @@ mod tests {
             ("https://a.example/?lang=en#secret", "wss://a.example/ws"),
         ] {
             assert_eq!(text.parse::<PeerUrl>().unwrap().as_str(), url, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_relays_page_is_beside_its_socket() {
+        for (text, page) in [
+            ("ws://127.0.0.1:8080/ws", "http://127.0.0.1:8080/"),
+            (
+                "https://news.example/samara",
+                "https://news.example/samara/",
+            ),
+        ] {
+            assert_eq!(text.parse::<PeerUrl>().unwrap().page(), page, "{text}");
         }
     }
 

@@ -10,7 +10,6 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use samara_core::BlobId;
-use samara_store::Store;
 use samara_swarm::{
     Address, ConnectionId, Event, Input, Output, Path, Progress, Source, StoreFailure, Swarm,
     Target, Time, TransferId,
@@ -111,7 +110,7 @@ impl Driver {
     /// `dht` comes with the port to announce, if there is one.
     pub fn new(
         swarm: Swarm,
-        store: Store,
+        disk: Disk,
         commands: mpsc::UnboundedSender<Command>,
         events: broadcast::Sender<NodeEvent>,
         dht: Option<(Dht, Option<u16>)>,
@@ -123,7 +122,7 @@ impl Driver {
             started: Instant::now(),
             connections: HashMap::new(),
             opened: HashMap::new(),
-            disk: Disk::new(store, commands.clone(), tasks.clone()),
+            disk,
             discovery: Discovery::new(dht, commands.clone(), events.clone()),
             wire,
             from_wire,

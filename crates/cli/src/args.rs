@@ -1,0 +1,206 @@
+//! What can be typed.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, ArgGroup, Parser, Subcommand};
+use samara_node::PeerUrl;
+
+use crate::exit::EXIT_CODES;
+
+/// Share files as encrypted blobs. Whoever has the link can read the file;
+/// nobody in between can.
+#[derive(Debug, Parser)]
+#[command(name = "samara", version, after_help = EXIT_CODES, max_term_width = 90)]
+pub struct Args {
+    /// Folder that keeps the blobs [default: this platform's data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+
+    /// Write events to standard error as JSON, one a line
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Say on standard error what happens inside; twice for more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Cut a file into sealed blobs and keep them; prints what opens it
+    Ingest(Ingest),
+    /// Serve a file's blobs until stopped
+    #[command(visible_alias = "blob-seed")]
+    Seed(Seed),
+    /// Get a file from whoever holds its blobs; goes on where it stopped
+    #[command(visible_alias = "blob-fetch")]
+    Fetch(Fetch),
+    /// Say what the store holds
+    #[command(visible_alias = "blob-status")]
+    Status(Status),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Ingest {
+    /// The file
+    #[arg(short, long, value_name = "FILE")]
+    pub input: PathBuf,
+
+    /// Write the entry here instead of to standard output
+    #[arg(short, long, value_name = "ENTRY.json")]
+    pub output: Option<PathBuf>,
+
+    /// Also print the link as this relay's page opens it; repeatable
+    #[arg(long, value_name = "URL")]
+    pub relay: Vec<PeerUrl>,
+
+    #[command(flatten)]
+    pub limit: Limit,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("what").required(true))]
+pub struct Seed {
+    #[command(flatten)]
+    pub what: What,
+
+    #[command(flatten)]
+    pub network: Network,
+
+    #[command(flatten)]
+    pub limit: Limit,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("what").required(true))]
+pub struct Fetch {
+    #[command(flatten)]
+    pub what: What,
+
+    /// Where the file goes: a name, a folder, or - for standard output
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+
+    /// Give up after so many seconds in which nobody had anything to give
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+
+    #[command(flatten)]
+    pub network: Network,
+
+    #[command(flatten)]
+    pub limit: Limit,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Status {}
+
+#[derive(Debug, clap::Args)]
+pub struct What {
+    /// File with the entry, or with a link; - reads standard input
+    #[arg(short, long, value_name = "ENTRY.json", group = "what")]
+    pub input: Option<PathBuf>,
+
+    /// The link
+    #[arg(value_name = "LINK", group = "what")]
+    pub link: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Network {
+    /// Meet others at this relay; repeatable
+    #[arg(long, value_name = "URL", help_heading = "Network")]
+    pub relay: Vec<PeerUrl>,
+
+    /// Connect to this peer, like ws://host:port; repeatable
+    #[arg(long, value_name = "URL", help_heading = "Network")]
+    pub peer: Vec<PeerUrl>,
+
+    /// Accept peers here; port 0 takes a free one, which is printed
+    #[arg(long, value_name = "IP:PORT", help_heading = "Network")]
+    pub listen: Option<SocketAddr>,
+
+    /// Enter the DHT by this node instead of the public ones; repeatable
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Network")]
+    pub bootstrap: Vec<String>,
+
+    /// Neither look nor announce in the DHT
+    #[arg(long, help_heading = "Network", conflicts_with = "bootstrap")]
+    pub no_dht: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Limit {
+    /// Let the store hold at most so many bytes (K, M, G, T for 1024s)
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub max_size: Option<NonZeroU64>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds".to_owned())
+}
+
+fn bytes(text: &str) -> Result<NonZeroU64, &'static str> {
+    const WRONG: &str = "not a size like 500M or 20G";
+    let text = text
+        .trim()
+        .trim_end_matches(['b', 'B'])
+        .trim_end_matches('i');
+    let (digits, shift) = match text.chars().last().map(|unit| unit.to_ascii_uppercase()) {
+        Some('K') => (&text[..text.len() - 1], 10),
+        Some('M') => (&text[..text.len() - 1], 20),
+        Some('G') => (&text[..text.len() - 1], 30),
+        Some('T') => (&text[..text.len() - 1], 40),
+        Some(_) | None => (text, 0),
+    };
+    let number: u64 = digits.trim().parse().map_err(|_| WRONG)?;
+    let bytes = number.checked_mul(1 << shift).ok_or(WRONG)?;
+    NonZeroU64::new(bytes).ok_or(WRONG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read_with_and_without_units() {
+        let read = |text| bytes(text).map(NonZeroU64::get);
+        for (text, size) in [
+            ("1", 1),
+            ("5K", 5 << 10),
+            ("2 MiB", 2 << 20),
+            ("3gb", 3 << 30),
+            ("1T", 1 << 40),
+        ] {
+            assert_eq!(read(text), Ok(size), "{text}");
+        }
+        for text in ["", "0", "-1", "1.5G", "G", "99999999999T", "5X"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_documents_names_for_the_commands_work() {
+        for name in ["blob-seed", "seed"] {
+            let args = Args::try_parse_from(["samara", name, "-i", "entry.json"]).unwrap();
+            assert!(matches!(args.command, Command::Seed(_)), "{name}");
+        }
+        assert!(Args::try_parse_from(["samara", "blob-status"]).is_ok());
+        assert!(Args::try_parse_from(["samara", "blob-fetch", "link", "-o", "x"]).is_ok());
+        assert!(Args::try_parse_from(["samara", "fetch", "-o", "x"]).is_err());
+        assert!(Args::try_parse_from(["samara", "fetch", "l", "-i", "e", "-o", "x"]).is_err());
+    }
+}

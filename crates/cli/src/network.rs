@@ -1,0 +1,134 @@
+//! A node as the arguments say, and what it tells.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use samara_node::{DhtConfig, Node, NodeConfig, NodeEvent, PeerUrl, peer_id};
+use samara_store::Store;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::args::Network;
+use crate::exit::{Code, Failure};
+use crate::report::{Event, Report};
+
+/// Starts a node. `serve` says that others are to reach it.
+pub async fn start(
+    args: &Network,
+    store: Store,
+    dir: &Path,
+    serve: bool,
+) -> Result<(Node, Contacts), Failure> {
+    let peer = peer_id(dir)?;
+    let mut config = NodeConfig::new(store, peer);
+    config.keep = args.relay.iter().chain(&args.peer).cloned().collect();
+    config.dht = (!args.no_dht).then(|| DhtConfig {
+        bootstrap: (!args.bootstrap.is_empty()).then(|| args.bootstrap.clone()),
+        ..DhtConfig::default()
+    });
+    // Behind a relay alone nobody would knock.
+    let knocked = config.dht.is_some() || config.keep.is_empty();
+    let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    config.listen = args.listen.or((serve && knocked).then_some(anywhere));
+    let contacts = Contacts {
+        kept: config
+            .keep
+            .iter()
+            .map(|url| (url.clone(), Kept::Trying))
+            .collect(),
+        others: config.dht.is_some() || config.listen.is_some(),
+        events: None,
+    };
+    let node = Node::start(config).await?;
+    let events = Some(node.events());
+    Ok((node, Contacts { events, ..contacts }))
+}
+
+/// How the addresses that the user named are doing.
+#[derive(Debug)]
+pub struct Contacts {
+    kept: BTreeMap<PeerUrl, Kept>,
+    /// Whether there is another way to meet.
+    others: bool,
+    events: Option<broadcast::Receiver<NodeEvent>>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Kept {
+    Trying,
+    Connected,
+    Failed(String),
+}
+
+impl Contacts {
+    /// The next thing that happened to the node, already reported.
+    pub async fn report_next(&mut self, report: &Report) {
+        let event = match &mut self.events {
+            Some(events) => events.recv().await,
+            None => std::future::pending().await,
+        };
+        match event {
+            Ok(event) => self.on_event(event, report),
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => self.events = None,
+        }
+    }
+
+    fn on_event(&mut self, event: NodeEvent, report: &Report) {
+        let event = match event {
+            NodeEvent::Kept { address, problem } => {
+                if !self.on_kept(&address, problem.as_ref()) {
+                    return;
+                }
+                Event::Connection { address, problem }
+            }
+            NodeEvent::Misbehaved { what } => Event::Misbehaved { what },
+            NodeEvent::Announced { .. } => Event::Announced { problem: None },
+            NodeEvent::Unannounced { problem, .. } => Event::Announced {
+                problem: Some(problem),
+            },
+            NodeEvent::LookedUp { found, .. } => Event::LookedUp { found },
+            _ => return,
+        };
+        report.event(&event);
+    }
+
+    /// True if this is news.
+    fn on_kept(&mut self, address: &str, problem: Option<&String>) -> bool {
+        let now = match problem {
+            None => Kept::Connected,
+            Some(problem) => Kept::Failed(problem.clone()),
+        };
+        let kept = self
+            .kept
+            .iter_mut()
+            .find(|(url, _)| url.as_str() == address);
+        kept.is_none_or(|(_, before)| std::mem::replace(before, now) != *before)
+    }
+
+    /// Why nobody can be reached, once everything was tried and there is no
+    /// other way to meet.
+    pub fn hopeless(&self) -> Option<Failure> {
+        if self.others {
+            return None;
+        }
+        if self.kept.is_empty() {
+            let message = "there is no way to reach anybody: name a --relay or --peer, or allow \
+                           the DHT";
+            return Some(Failure::new(Code::Usage, message));
+        }
+        let mut problems = Vec::new();
+        for (url, kept) in &self.kept {
+            match kept {
+                Kept::Trying | Kept::Connected => return None,
+                Kept::Failed(problem) => problems.push(format!("{url}: {problem}")),
+            }
+        }
+        let message = format!(
+            "nobody could be reached, check the address and that it runs: {}",
+            problems.join("; ")
+        );
+        Some(Failure::new(Code::Unreachable, message))
+    }
+}

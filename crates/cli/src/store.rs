@@ -1,0 +1,34 @@
+//! Which store a command works on.
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use directories::ProjectDirs;
+use samara_store::{Options, Store};
+
+use crate::exit::{Code, Failure};
+
+/// The folder asked for, or this platform's.
+pub fn folder(asked: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let default = || ProjectDirs::from("", "", "samara").map(|dirs| dirs.data_dir().join("store"));
+    asked.or_else(default).ok_or_else(|| {
+        let message = "this user has no home folder to keep a store in; name one with --store";
+        Failure::new(Code::Usage, message)
+    })
+}
+
+/// Opens the store, made if it is missing, with the folders around it.
+pub fn open(
+    asked: Option<PathBuf>,
+    max_bytes: Option<NonZeroU64>,
+) -> Result<(Store, PathBuf), Failure> {
+    let dir = folder(asked)?;
+    if let Some(parent) = dir.parent() {
+        std::fs::create_dir_all(parent).map_err(|error| {
+            let message = format!("the folder {} cannot be made: {error}", parent.display());
+            Failure::new(Code::Other, message)
+        })?;
+    }
+    let store = Store::open(&dir, Options { max_bytes })?;
+    Ok((store, dir))
+}
