@@ -115,6 +115,44 @@ mod tests {
         ]
     }
 
+    /// A case of `tests/vectors/signal.json`, see the README there.
+    fn of_vector(case: &serde_json::Value) -> (u32, Whisper, Vec<u8>) {
+        let fields = &case["fields"];
+        let text = |value: &serde_json::Value| String::from(value.as_str().unwrap());
+        let bytes = |value: &serde_json::Value| -> Vec<u8> {
+            let digits = value.as_str().unwrap();
+            let pairs = (0..digits.len()).step_by(2);
+            pairs
+                .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
+                .collect()
+        };
+        let number = |value: &serde_json::Value| u32::try_from(value.as_u64().unwrap()).unwrap();
+        let whisper = match case["name"].as_str().unwrap() {
+            "OFFER" => Whisper::WebRtc(Signal::Offer(text(&fields["sdp"]))),
+            "ANSWER" => Whisper::WebRtc(Signal::Answer(text(&fields["sdp"]))),
+            "CANDIDATE" => Whisper::WebRtc(Signal::Candidate {
+                mid: text(&fields["mid"]),
+                mline: u16::try_from(number(&fields["mline"])).unwrap(),
+                candidate: text(&fields["candidate"]),
+            }),
+            "CIRCUIT" => Whisper::Circuit(bytes(&fields["message"]).into()),
+            "BYE" => Whisper::Bye,
+            other => panic!("the vectors have a signal {other}"),
+        };
+        (number(&fields["session"]), whisper, bytes(&case["plain"]))
+    }
+
+    #[test]
+    fn whispers_are_written_and_read_as_the_vectors_say() {
+        let text = include_str!("../../../tests/vectors/signal.json");
+        let file: serde_json::Value = serde_json::from_str(text).unwrap();
+        for case in file["signals"].as_array().unwrap() {
+            let (session, whisper, plain) = of_vector(case);
+            assert_eq!(whisper.encode(session), plain);
+            assert_eq!(Whisper::decode(plain), Some((session, whisper)));
+        }
+    }
+
     proptest! {
         #[test]
         fn every_whisper_reads_back(whisper in whispers(), session: u32) {
