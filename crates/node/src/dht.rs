@@ -5,7 +5,7 @@
 //! that of a WebSocket.
 
 use std::io;
-use std::net::{SocketAddrV4, ToSocketAddrs as _};
+use std::net::{Ipv4Addr, SocketAddrV4, ToSocketAddrs as _};
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -67,6 +67,12 @@ impl Dht {
             answers,
             _permit: permit,
         }
+    }
+
+    /// This machine's address as other nodes see it, once they have said so.
+    pub async fn public_ip(&self) -> Option<Ipv4Addr> {
+        let info = self.dht.info().await;
+        info.public_address().map(|address| *address.ip())
     }
 
     /// Tells the DHT that the topic is to be had from this machine's port.
