@@ -123,17 +123,19 @@ function Sources({ transfer }: { transfer: Transfer }) {
   const kinds = byPath(transfer.progress.sources);
   return (
     <ul class="sources" data-testid="sources" aria-label="Sources">
-      {[...kinds].map(([path, sources]) => (
-        <li key={path} data-path={path}>
-          <span>
-            {PATHS[path].words} <small>({PATHS[path].name})</small>
-          </span>
-          <span>
-            {count(sources.length, "source", "sources")},{" "}
-            {size(sources.reduce((sum, source) => sum + source.bytes, 0))}
-          </span>
-        </li>
-      ))}
+      {[...kinds].map(([path, sources]) => {
+        const bytes = sources.reduce((sum, source) => sum + source.bytes, 0);
+        return (
+          <li key={path} data-path={path} data-bytes={bytes}>
+            <span>
+              {PATHS[path].words} <small>({PATHS[path].name})</small>
+            </span>
+            <span>
+              {count(sources.length, "source", "sources")}, {size(bytes)}
+            </span>
+          </li>
+        );
+      })}
     </ul>
   );
 }

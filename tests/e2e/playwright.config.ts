@@ -1,0 +1,31 @@
+import { defineConfig } from "@playwright/test";
+
+/** Chromium as a test may use it: no sandbox for containers, no traffic of its own. */
+const CHROMIUM_FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+export default defineConfig({
+  testDir: "spec",
+  outputDir: "results",
+  reporter: "list",
+  forbidOnly: process.env.CI !== undefined,
+  fullyParallel: true,
+  // A transfer keeps two cores busy by itself.
+  workers: 1,
+  timeout: 120_000,
+  expect: { timeout: 60_000 },
+  use: {
+    launchOptions: {
+      executablePath: process.env.SAMARA_CHROMIUM ?? "/usr/bin/chromium",
+      args: CHROMIUM_FLAGS,
+    },
+    trace: "retain-on-failure",
+  },
+});

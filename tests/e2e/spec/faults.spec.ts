@@ -1,0 +1,96 @@
+import { cp, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { MIB } from "../harness/input.ts";
+import { expect, test } from "../harness/stage.ts";
+
+test("a wrong or truncated link is refused in words that say what to do", async ({ stage }) => {
+  const input = await stage.input(1024);
+  const relay = await stage.relay();
+  const link = await (await stage.tab(relay.page)).send(input.path);
+  const damaged = link.slice(0, -9) + (link.at(-9) === "A" ? "B" : "A") + link.slice(-8);
+
+  const reader = await stage.tab(relay.page);
+  for (const [wrong, advice] of [
+    ["a letter to my aunt", /link/],
+    [link.slice(0, -7), /copy it again, whole/],
+    [damaged, /copy it again/],
+  ] as const) {
+    await reader.openLink(wrong);
+    await expect(reader.error).toHaveText(advice);
+    await expect(reader.transfer).toHaveCount(0);
+    await expect(reader.page.getByTestId("link-input")).toHaveValue(wrong);
+  }
+  const straight = await stage.tab(link.slice(0, -7));
+  await expect(straight.error).toHaveText(/copy it again, whole/);
+
+  await reader.openLink(link);
+  await reader.waitFor("done");
+  await expect(reader.error).toHaveCount(0);
+});
+
+test("a page tells that its relay is gone, and goes on when it is back", async ({ stage }) => {
+  const input = await stage.input();
+  const relay = await stage.relay();
+  const { entry, link } = await stage.ingest(input, stage.path("seeder"));
+  const reader = await stage.tab(relay.page);
+  await reader.openLink(link);
+  await reader.waitFor("waiting");
+  await expect(reader.error).toHaveCount(0);
+
+  await relay.stop();
+  await expect(reader.error).toContainText(relay.host);
+  await expect(reader.error).toContainText("by itself");
+
+  const again = stage.started(await relay.restart());
+  await stage.seed(entry, stage.path("seeder"), "--relay", again.url, "--no-dht");
+  await reader.waitFor("done");
+  await expect(reader.error).toHaveCount(0);
+  expect((await reader.save()).hash).toBe(input.hash);
+});
+
+test("browsers that have met need the relay no more", async ({ stage }) => {
+  const input = await stage.input();
+  const relay = await stage.relay();
+  const sender = await stage.tab(relay.page);
+  const reader = await stage.tab(await sender.send(input.path));
+  await reader.pauseBeyond(MIB);
+  await relay.stop();
+  await expect(reader.error).toContainText(relay.host);
+
+  await reader.page.getByRole("button", { name: "Resume" }).click();
+  await reader.waitFor("done");
+  expect((await reader.save()).hash).toBe(input.hash);
+});
+
+test("a tampered blob is not taken, and another source replaces it", async ({ stage }) => {
+  const input = await stage.input(8 * MIB);
+  const relay = await stage.relay();
+  const network = ["--relay", relay.url, "--no-dht"];
+  const { entry, link } = await stage.ingest(input, stage.path("seeder"));
+  await cp(stage.path("seeder"), stage.path("honest"), { recursive: true });
+  const sealed = await aBlob(stage.path("seeder"));
+  const bytes = await readFile(sealed);
+  bytes[1000] = (bytes[1000] ?? 0) ^ 1;
+  await writeFile(sealed, bytes);
+
+  const seed = stage.samara("seed", "-i", entry, "--store", stage.path("seeder"), ...network);
+  await seed.event("link");
+  const reader = await stage.tab(relay.page);
+  await reader.openLink(link);
+  await expect.poll(() => reader.held()).toBe(input.size - MIB);
+  await reader.waitFor("waiting");
+
+  await stage.seed(entry, stage.path("honest"), ...network);
+  await reader.waitFor("done");
+  expect((await reader.save()).hash).toBe(input.hash);
+});
+
+/** A file in the store that holds a whole chunk. */
+async function aBlob(store: string): Promise<string> {
+  for (const name of await readdir(store, { recursive: true })) {
+    const file = path.join(store, name);
+    const { size } = await stat(file);
+    if (size === MIB + 16) return file;
+  }
+  throw new Error(`no blob in ${store}`);
+}
