@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use samara_core::blob::MAX_BLOB_LEN;
-use samara_core::message::{ErrorCode, PeerId};
+use samara_core::message::{ErrorCode, Features, PeerId};
 use samara_core::{BlobId, Message, RequestId};
 
 use crate::Swarm;
@@ -278,8 +278,11 @@ impl Swarm {
         for asked in requests.values() {
             peer.asking.has.remove(&asked.blob);
         }
+        let cancels = peer.features.contains(Features::CANCEL);
         for (request, asked) in requests {
-            self.send(id, &Message::Cancel { request });
+            if cancels {
+                self.send(id, &Message::Cancel { request });
+            }
             self.release(asked.blob);
         }
         self.close(id, "the peer stopped answering");

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use samara_core::message::{ErrorCode, PART_HEADER_LEN, RESPONSE_HEADER_LEN};
+use samara_core::message::{ErrorCode, Features, PART_HEADER_LEN, RESPONSE_HEADER_LEN};
 use samara_core::{BlobId, Message, RequestId};
 
 use crate::Swarm;
@@ -79,7 +79,9 @@ impl Swarm {
             let Some((request, blob)) = peer.serving.queue.pop_front() else {
                 return;
             };
-            if self.held.contains_key(&blob) {
+            let held = self.held.get(&blob).copied();
+            let peer = self.peer_mut(id);
+            if peer.is_some_and(|peer| held.is_some_and(|len| peer.takes(len as usize))) {
                 self.load(blob, Waiter::Peer(id, request));
                 if let Some(peer) = self.peer_mut(id) {
                     peer.serving.loading += 1;
@@ -151,12 +153,23 @@ impl Swarm {
     }
 }
 
+const fn fits_whole(blob_len: usize, max_message: usize) -> bool {
+    blob_len + RESPONSE_HEADER_LEN <= max_message
+}
+
+impl Peer {
+    /// Whether a blob so long can be sent to this peer at all.
+    fn takes(&self, len: usize) -> bool {
+        self.features.contains(Features::PARTS) || fits_whole(len, self.max_message)
+    }
+}
+
 /// The next message of the blob that is first in line.
 fn next_message(peer: &mut Peer) -> Option<Message> {
     let sending = peer.serving.sending.front_mut()?;
     let (request, blob) = (sending.request, sending.blob);
     let total = sending.bytes.len();
-    if sending.sent == 0 && total + RESPONSE_HEADER_LEN <= peer.max_message {
+    if sending.sent == 0 && fits_whole(total, peer.max_message) {
         let data = peer.serving.sending.pop_front()?.bytes;
         return Some(Message::Response {
             request,

@@ -23,7 +23,7 @@ struct Victim {
 fn handshake(version: u16) -> Handshake {
     Handshake {
         version,
-        features: Features::PARTS,
+        features: Features::PARTS.with(Features::CANCEL),
         peer: PeerId::from_bytes([66; 32]),
         max_message: 1 << 20,
     }
@@ -268,6 +268,21 @@ fn a_peer_that_owes_a_blob_and_falls_silent_is_let_go() {
             .iter()
             .any(|output| matches!(output, Output::Close { .. }))
     );
+}
+
+#[test]
+fn a_peer_gets_no_message_that_its_features_do_not_name() {
+    let plain = Handshake {
+        features: Features::default(),
+        max_message: 4096,
+        ..handshake(PROTOCOL_VERSION)
+    };
+    let mut victim = Victim::new(Features::default());
+    victim.receive(&Message::Handshake(plain));
+    victim.input(Input::Holding(vec![(blob(1), 4060)]));
+    let (request, blob) = (RequestId(1), blob(1));
+    let outputs = victim.receive(&Message::Request { request, blob });
+    assert_eq!(sent(&outputs), [Message::NotFound { request, blob }]);
 }
 
 #[test]
