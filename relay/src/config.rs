@@ -21,6 +21,8 @@ pub struct Config {
     pub max_store: Option<NonZeroU64>,
     /// Find native peers for browsers in the Mainline DHT. `None` is off.
     pub dht: Option<Dht>,
+    /// The form of the log that [`crate::run`] writes to standard error.
+    pub log: LogFormat,
     /// Put the other end's address into the log. Off, the log tells
     /// connections apart by a number only.
     pub log_addresses: bool,
@@ -31,8 +33,11 @@ pub struct Config {
 /// The Mainline DHT.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dht {
-    /// First nodes to ask, as `host:port`. Empty means the public ones.
-    pub bootstrap: Vec<String>,
+    /// First nodes to ask, as `host:port`. `None` means the public ones.
+    ///
+    /// In the public DHT, addresses that lead nowhere from outside are left
+    /// out of what browsers are told; among nodes of one's own they are not.
+    pub bootstrap: Option<Vec<String>>,
     /// The TCP port under which the world reaches this relay. Given, the relay
     /// announces the topics of its rooms, so that native peers find it.
     pub announce_port: Option<u16>,
@@ -56,6 +61,7 @@ impl Config {
             store,
             max_store: None,
             dht: None,
+            log: LogFormat::default(),
             log_addresses: false,
             limits: Limits::default(),
         }

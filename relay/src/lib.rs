@@ -10,7 +10,18 @@
 //! the sockets and takes out of them the messages about rooms.
 
 mod config;
+mod health;
 mod limits;
+mod log;
+mod lookout;
+mod metrics;
+mod page;
+mod rooms;
+mod run;
+mod server;
+mod socket;
 
 pub use config::{Config, DEFAULT_PORT, Dht, LogFormat};
 pub use limits::Limits;
+pub use run::{RunError, run};
+pub use server::{Server, StartError};

@@ -30,6 +30,8 @@ pub struct Limits {
     /// Messages of one connection in a second; five seconds' worth may come at
     /// once. Who sends more is cut off.
     pub messages_per_second: NonZeroU32,
+    /// Longest SIGNAL, in bytes.
+    pub signal: usize,
     /// Bytes one connection may have forwarded in a second; a second's worth
     /// may come at once. Who sends more is read more slowly.
     pub forwarded_per_second: NonZeroU32,
@@ -41,10 +43,9 @@ pub struct Limits {
     /// Bytes of the relay's own messages about rooms queued for one
     /// connection. A connection that needs more is too slow and is cut off.
     pub notices_queue: u32,
-    /// Topics that one connection's JOINs have looked up in a minute.
+    /// Topics that one connection's JOINs have looked up in the DHT at once, in
+    /// a minute; further ones are looked up later.
     pub lookups_per_minute: NonZeroU32,
-    /// DHT lookups and announces under way at once.
-    pub dht_at_once: usize,
     /// For how long what a lookup found is taken as true, and the first wait
     /// before a topic in use is looked up again; doubles each time.
     pub lookup_again_first: Duration,
@@ -65,22 +66,22 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             ping_after: Duration::from_secs(30),
             cut_after: Duration::from_secs(75),
-            write: Duration::from_secs(60),
+            write: Duration::from_mins(1),
             rooms_per_connection: 256,
             members_per_room: 4096,
             members_told: 256,
             joins_per_minute: rate(600),
             messages_per_second: rate(2000),
+            signal: 256 << 10,
             forwarded_per_second: rate(16 << 20),
             forwarded_queue: 4 << 20,
             forward_wait: Duration::from_secs(5),
             notices_queue: 1 << 20,
             lookups_per_minute: rate(30),
-            dht_at_once: 16,
-            lookup_again_first: Duration::from_secs(60),
-            lookup_again_most: Duration::from_secs(15 * 60),
+            lookup_again_first: Duration::from_mins(1),
+            lookup_again_most: Duration::from_mins(15),
             sources_per_topic: 32,
-            announce_every: Duration::from_secs(15 * 60),
+            announce_every: Duration::from_mins(15),
             stop: Duration::from_secs(10),
         }
     }

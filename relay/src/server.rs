@@ -1,0 +1,254 @@
+//! The relay as a whole: its parts, its start and its end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::serve::ListenerExt as _;
+use axum::{Json, Router};
+use metrics::Gauge;
+use samara_core::message::Features;
+use samara_core::{MemberId, Topic};
+use samara_node::{DhtConfig, Node, NodeConfig};
+use samara_store::{Options, Store};
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::health::Health;
+use crate::limits::Limits;
+use crate::lookout::Lookout;
+use crate::metrics::Metrics;
+use crate::rooms::Rooms;
+use crate::{page, socket};
+
+/// A relay could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The port is taken, or the address is not this machine's.
+    #[error("{address} cannot be listened on; choose another port, or port 0 for any free one")]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The store could not be opened.
+    #[error(transparent)]
+    Store(#[from] samara_store::OpenError),
+    /// The peer's name, which is in the store's folder, could not be had.
+    #[error(transparent)]
+    Peer(#[from] samara_node::PeerIdError),
+    /// The node could not start.
+    #[error(transparent)]
+    Node(#[from] samara_node::StartError),
+}
+
+/// A running relay. Dropped, it stops at once; [`Server::shutdown`] takes
+/// leave of its peers first.
+pub struct Server {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    serving: JoinHandle<io::Result<()>>,
+    _stop: DropGuard,
+}
+
+/// What the relay's parts share.
+pub(crate) struct Shared {
+    pub node: Node,
+    pub rooms: Arc<Rooms>,
+    pub lookout: Option<Lookout>,
+    pub metrics: Metrics,
+    pub limits: Limits,
+    pub log_addresses: bool,
+    pub sockets: TaskTracker,
+    pub stop: CancellationToken,
+    started: Instant,
+    places: Arc<Semaphore>,
+    numbers: AtomicU64,
+}
+
+/// One connection's place among those that may be at once.
+pub(crate) struct Place {
+    /// Tells connections apart in the log.
+    pub number: u64,
+    connections: Gauge,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Server {
+    /// Starts a relay on the current tokio runtime.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let (listener, addr) = listen(config.listen).await?;
+        let node = start_node(&config).await?;
+        let metrics = Metrics::new();
+        let stop = CancellationToken::new();
+        let rooms = Arc::new(Rooms::new(&config.limits, metrics.rooms.clone()));
+        let lookout = node.dht().zip(config.dht.as_ref()).map(|(dht, asked)| {
+            let (limits, metrics) = (config.limits.clone(), metrics.clone());
+            Lookout::new(
+                dht,
+                asked,
+                Arc::clone(&rooms),
+                limits,
+                metrics,
+                stop.clone(),
+            )
+        });
+        let shared = Arc::new(Shared {
+            node,
+            rooms,
+            lookout,
+            metrics,
+            places: Arc::new(Semaphore::new(config.limits.connections)),
+            limits: config.limits,
+            log_addresses: config.log_addresses,
+            sockets: TaskTracker::new(),
+            stop: stop.clone(),
+            started: Instant::now(),
+            numbers: AtomicU64::new(1),
+        });
+        let service =
+            router(Arc::clone(&shared)).into_make_service_with_connect_info::<SocketAddr>();
+        let listener = listener.tap_io(|tcp| {
+            // Without it, small messages only may wait for large ones.
+            let _ = tcp.set_nodelay(true);
+        });
+        let serve =
+            axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+        Ok(Self {
+            addr,
+            shared,
+            serving: tokio::spawn(serve.into_future()),
+            _stop: stop.drop_guard(),
+        })
+    }
+
+    /// Where it listens, with the port that was free.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Accepts nobody any more, tells every peer, and waits for them and for
+    /// the disk, at most [`Limits::stop`].
+    pub async fn shutdown(self) {
+        let Self {
+            shared, serving, ..
+        } = self;
+        shared.stop.cancel();
+        let abort = serving.abort_handle();
+        let stopped = tokio::time::timeout(shared.limits.stop, async {
+            shared.sockets.close();
+            shared.sockets.wait().await;
+            // It accepts for ever and reports nothing but its end.
+            let _ = serving.await;
+            if let Some(lookout) = &shared.lookout {
+                lookout.ended().await;
+            }
+            shared.node.clone().shutdown().await;
+        });
+        if stopped.await.is_err() {
+            tracing::warn!("some connections did not close in time");
+            abort.abort();
+        }
+    }
+}
+
+impl Shared {
+    /// A place for one more connection.
+    pub fn place(&self) -> Option<Place> {
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        self.metrics.connections_total.increment(1);
+        let connections = self.metrics.connections.clone();
+        connections.increment(1);
+        Some(Place {
+            number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            connections,
+            _permit: permit,
+        })
+    }
+
+    /// Takes a member out of a room.
+    pub fn leave(&self, topic: Topic, member: MemberId) {
+        let empty = self.rooms.leave(topic, member);
+        if let (true, Some(lookout)) = (empty, &self.lookout) {
+            lookout.emptied(&topic);
+        }
+    }
+
+    fn connections(&self) -> usize {
+        self.limits.connections - self.places.available_permits()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.decrement(1);
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    let router = page::router()
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+        .route("/ws", get(socket::accept));
+    page::with_headers(router).with_state(shared)
+}
+
+async fn health(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    let health = Health::new(
+        shared.started.elapsed(),
+        shared.connections(),
+        shared.rooms.len(),
+        shared.node.store().stats(),
+    );
+    ([(CACHE_CONTROL, "no-store")], Json(health))
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    let text = shared.metrics.render(shared.node.store().stats());
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text)
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+async fn start_node(config: &Config) -> Result<Node, StartError> {
+    let (dir, max_bytes) = (config.store.clone(), config.max_store);
+    let opened = tokio::task::spawn_blocking(move || open_store(&dir, max_bytes)).await;
+    let (store, peer) = opened.expect("opening a store does not panic")?;
+    let mut node = NodeConfig::new(store, peer);
+    node.features = Features::ROOMS.with(Features::KEEPS);
+    // The relay's own limit comes first.
+    node.limits.connections = config.limits.connections.saturating_add(1);
+    node.dht = config.dht.as_ref().map(|dht| DhtConfig {
+        bootstrap: dht.bootstrap.clone(),
+        ..DhtConfig::default()
+    });
+    Ok(Node::start(node).await?)
+}
+
+fn open_store(
+    dir: &Path,
+    max_bytes: Option<std::num::NonZeroU64>,
+) -> Result<(Store, samara_core::PeerId), StartError> {
+    let store = Store::open(dir, Options { max_bytes })?;
+    let peer = samara_node::peer_id(dir)?;
+    Ok((store, peer))
+}

@@ -1,0 +1,88 @@
+//! Why a connection ends, and what its peer is told.
+
+use axum::extract::ws::{CloseCode, CloseFrame, close_code};
+use bytes::Bytes;
+use samara_core::message::ErrorCode;
+use samara_core::{Message, RequestId};
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Ending {
+    #[error("it closed the connection")]
+    Closed,
+    #[error("the connection broke")]
+    Broken,
+    #[error("no handshake came first")]
+    NoHandshake,
+    #[error("no handshake came in time")]
+    LateHandshake,
+    #[error("it sent text where the protocol has bytes")]
+    Text,
+    #[error("it sent a message that cannot be read")]
+    Malformed,
+    #[error("it sent a message that only relays send")]
+    Unexpected,
+    #[error("it sent too many messages")]
+    Flood,
+    #[error("it sent a signal that is too long")]
+    LongSignal,
+    #[error("it takes messages too slowly")]
+    Slow,
+    #[error("it was silent for too long")]
+    Silent,
+    #[error("the blob protocol ended it")]
+    Protocol,
+    #[error("the relay is stopping")]
+    Stopping,
+}
+
+impl Ending {
+    /// Whether the peer did what it must not.
+    pub fn is_a_cut(self) -> bool {
+        self.error_code().is_some()
+    }
+
+    /// The ERROR to send before the end, if the peer is at fault.
+    pub fn error(self) -> Option<Bytes> {
+        let message = Message::Error {
+            request: RequestId(0),
+            code: self.error_code()?,
+            text: self.to_string(),
+        };
+        Some(message.encode())
+    }
+
+    fn error_code(self) -> Option<ErrorCode> {
+        match self {
+            Self::NoHandshake | Self::Unexpected => Some(ErrorCode::UNEXPECTED),
+            Self::LateHandshake | Self::Silent => Some(ErrorCode::TIMEOUT),
+            Self::Text | Self::Malformed => Some(ErrorCode::MALFORMED),
+            Self::Flood | Self::LongSignal | Self::Slow => Some(ErrorCode::TOO_MANY),
+            Self::Closed | Self::Broken | Self::Protocol | Self::Stopping => None,
+        }
+    }
+
+    /// The close to send; `None` when nobody is there to read it.
+    pub fn close(self) -> Option<CloseFrame> {
+        let code = self.close_code()?;
+        let reason = self.to_string().into();
+        Some(CloseFrame { code, reason })
+    }
+
+    fn close_code(self) -> Option<CloseCode> {
+        match self {
+            Self::Closed | Self::Broken => None,
+            Self::Text => Some(close_code::UNSUPPORTED),
+            Self::Malformed => Some(close_code::PROTOCOL),
+            Self::Stopping => Some(close_code::AWAY),
+            Self::NoHandshake
+            | Self::LateHandshake
+            | Self::Unexpected
+            | Self::Flood
+            | Self::LongSignal
+            | Self::Slow
+            | Self::Silent
+            | Self::Protocol => Some(close_code::POLICY),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! From the socket to rooms and to the node.
+
+use std::time::Duration;
+
+use axum::extract::ws;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use samara_core::Message;
+use samara_node::Incoming;
+
+use super::ending::Ending;
+use super::heard::Heard;
+use super::session::Session;
+use crate::metrics::Metrics;
+
+/// Waits for the HANDSHAKE, which is left for the node to judge.
+pub(super) async fn handshake<S>(stream: &mut S, within: Duration) -> Result<Bytes, Ending>
+where
+    S: Stream<Item = Result<ws::Message, axum::Error>> + Unpin,
+{
+    let first = tokio::time::timeout(within, next(stream, &Heard::now())).await;
+    let first = first.map_err(|_| Ending::LateHandshake)??;
+    match Message::decode(&first) {
+        Ok(Message::Handshake(_)) => Ok(first),
+        Ok(_) | Err(_) => Err(Ending::NoHandshake),
+    }
+}
+
+/// Receives until the connection ends.
+pub(super) async fn all<S>(
+    stream: &mut S,
+    session: &mut Session,
+    incoming: &Incoming,
+    metrics: &Metrics,
+    heard: &Heard,
+) -> Ending
+where
+    S: Stream<Item = Result<ws::Message, axum::Error>> + Unpin,
+{
+    loop {
+        let handled = match next(stream, heard).await {
+            Ok(message) => one(message, session, incoming, metrics).await,
+            Err(ending) => Err(ending),
+        };
+        if let Err(ending) = handled {
+            return ending;
+        }
+    }
+}
+
+async fn one(
+    message: Bytes,
+    session: &mut Session,
+    incoming: &Incoming,
+    metrics: &Metrics,
+) -> Result<(), Ending> {
+    if session.admit(&message)? {
+        return session.handle(&message).await;
+    }
+    metrics.received(&message);
+    incoming
+        .send(message)
+        .await
+        .map_err(|_stopped| Ending::Stopping)
+}
+
+/// The next whole message of the protocol.
+async fn next<S>(stream: &mut S, heard: &Heard) -> Result<Bytes, Ending>
+where
+    S: Stream<Item = Result<ws::Message, axum::Error>> + Unpin,
+{
+    while let Some(message) = stream.next().await {
+        heard.touch();
+        match message {
+            Ok(ws::Message::Binary(bytes)) => return Ok(bytes),
+            Ok(ws::Message::Text(_)) => return Err(Ending::Text),
+            // Answered by the library, the close when the stream is read to its end.
+            Ok(ws::Message::Ping(_) | ws::Message::Pong(_) | ws::Message::Close(_)) => {}
+            Err(_) => return Err(Ending::Broken),
+        }
+    }
+    Err(Ending::Closed)
+}

@@ -1,0 +1,154 @@
+//! What one connection does in rooms.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use samara_core::message::{ErrorCode, Reach};
+use samara_core::{MemberId, Message, RequestId, Topic};
+
+use super::ending::Ending;
+use super::rates::Rates;
+use crate::rooms::{Congested, Mailbox, RoomFull};
+use crate::server::Shared;
+
+/// Type bytes of the messages about rooms.
+const ROOM_TYPES: std::ops::RangeInclusive<u8> = 16..=21;
+
+/// A connection as a member of rooms. Dropped, it leaves them.
+pub(super) struct Session {
+    shared: Arc<Shared>,
+    mailbox: Mailbox,
+    rates: Rates,
+    rooms: HashMap<Topic, MemberId>,
+}
+
+impl Session {
+    pub fn new(shared: Arc<Shared>, mailbox: Mailbox) -> Self {
+        let rates = Rates::new(&shared.limits);
+        Self {
+            shared,
+            mailbox,
+            rates,
+            rooms: HashMap::new(),
+        }
+    }
+
+    /// Counts a message; true if it is about rooms.
+    pub fn admit(&self, message: &[u8]) -> Result<bool, Ending> {
+        if !self.rates.message() {
+            return Err(Ending::Flood);
+        }
+        Ok(message
+            .first()
+            .is_some_and(|kind| ROOM_TYPES.contains(kind)))
+    }
+
+    /// Does what a message about rooms asks for. Takes time when what it
+    /// forwards is more than may be, or more than its receiver takes.
+    pub async fn handle(&mut self, bytes: &Bytes) -> Result<(), Ending> {
+        match Message::decode(bytes).map_err(|_| Ending::Malformed)? {
+            Message::Join { topic, reach } => self.join(topic, reach),
+            Message::Leave { topic } => self.leave(topic),
+            Message::Signal {
+                topic,
+                member,
+                sealed,
+            } => self.signal(topic, member, sealed).await?,
+            Message::Members { .. }
+            | Message::Joined { .. }
+            | Message::Left { .. }
+            | Message::Sources { .. }
+            | Message::Handshake(_)
+            | Message::HandshakeAck(_)
+            | Message::Request { .. }
+            | Message::Response { .. }
+            | Message::Have(_)
+            | Message::Want(_)
+            | Message::NotFound { .. }
+            | Message::Error { .. }
+            | Message::Part { .. }
+            | Message::Cancel { .. } => return Err(Ending::Unexpected),
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, topic: Topic, reach: Reach) {
+        let known = self.rooms.get(&topic).copied();
+        if !self.rates.join() {
+            return self.refuse(ErrorCode::TOO_MANY, "too many rooms in a minute");
+        }
+        if known.is_none() && self.rooms.len() >= self.shared.limits.rooms_per_connection {
+            return self.refuse(ErrorCode::TOO_MANY, "too many rooms at once");
+        }
+        let rooms = &self.shared.rooms;
+        match rooms.join(topic, reach, known, &self.mailbox) {
+            Ok(member) => {
+                self.rooms.insert(topic, member);
+                self.shared.metrics.joins.increment(1);
+                if let Some(lookout) = &self.shared.lookout {
+                    lookout.joined(topic, &self.mailbox, || self.rates.lookup());
+                }
+            }
+            Err(RoomFull) => self.refuse(ErrorCode::TOO_MANY, "the room is full"),
+        }
+    }
+
+    fn leave(&mut self, topic: Topic) {
+        if let Some(member) = self.rooms.remove(&topic) {
+            self.shared.leave(topic, member);
+        }
+    }
+
+    async fn signal(&self, topic: Topic, to: MemberId, sealed: Bytes) -> Result<(), Ending> {
+        let limits = &self.shared.limits;
+        if sealed.len() > limits.signal {
+            return Err(Ending::LongSignal);
+        }
+        let Some(from) = self.rooms.get(&topic).copied() else {
+            self.refuse(ErrorCode::NO_MEMBER, "you are not in that room");
+            return Ok(());
+        };
+        while let Some(wait) = self.rates.forward(sealed.len()) {
+            tokio::time::sleep(wait).await;
+        }
+        let Some(mailbox) = self.shared.rooms.mailbox(&topic, to) else {
+            // The error alone does not say who is gone.
+            let left = Message::Left { topic, member: to };
+            self.mailbox.notify(left.encode());
+            self.refuse(ErrorCode::NO_MEMBER, "that member has left");
+            return Ok(());
+        };
+        let bytes = sealed.len() as u64;
+        let signal = Message::Signal {
+            topic,
+            member: from,
+            sealed,
+        };
+        if mailbox.forward(signal.encode()).await == Err(Congested) {
+            self.shared.metrics.signals_dropped.increment(1);
+            self.refuse(ErrorCode::TOO_MANY, "that member is too slow");
+        } else {
+            self.shared.metrics.signal_messages.increment(1);
+            self.shared.metrics.signal_bytes.increment(bytes);
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, code: ErrorCode, text: &str) {
+        let error = Message::Error {
+            request: RequestId(0),
+            code,
+            text: text.into(),
+        };
+        self.mailbox.notify(error.encode());
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        for (topic, member) in self.rooms.drain() {
+            self.shared.leave(topic, member);
+        }
+    }
+}
