@@ -43,8 +43,8 @@ function Passing({ link, fresh = false, children }: PassingProps) {
       await navigator.clipboard.writeText(link);
       setCopied(true);
     } catch {
-      // Without the clipboard the selected text is there to be copied by hand.
-      setCopied(false);
+      // Only secure contexts have a clipboard; this copies what is selected anywhere.
+      setCopied(document.execCommand("copy"));
     }
   };
   return (
