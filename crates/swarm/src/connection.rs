@@ -97,6 +97,8 @@ pub(crate) struct Peer {
     pub(crate) id: PeerId,
     pub(crate) features: Features,
     pub(crate) path: Path,
+    /// Longest message to receive.
+    pub(crate) accepts: usize,
     /// Longest message to send.
     pub(crate) max_message: usize,
     pub(crate) asking: Asking,
@@ -192,6 +194,15 @@ impl Connection {
         match &mut self.stage {
             Stage::Ready(peer) => Some(peer),
             Stage::Dialing { .. } | Stage::Greeting { .. } => None,
+        }
+    }
+
+    /// The longest message that may come, once the other side was told.
+    pub(crate) fn accepts(&self) -> usize {
+        match &self.stage {
+            Stage::Dialing { .. } => usize::MAX,
+            Stage::Greeting { max_message, .. } => *max_message,
+            Stage::Ready(peer) => peer.accepts,
         }
     }
 

@@ -73,7 +73,7 @@ impl Swarm {
         let Some(connection) = self.connections.get(&from) else {
             return;
         };
-        if bytes.len() > self.config.limits.message {
+        if bytes.len() > connection.accepts().min(self.config.limits.message) {
             return self.misbehaved(from, ErrorCode::MALFORMED, "a message too long");
         }
         let message = match Message::decode(bytes) {
@@ -135,6 +135,7 @@ impl Swarm {
             id: theirs.peer,
             features: theirs.features,
             path,
+            accepts: max_message,
             max_message: max_message.min(announced).min(MAX_MESSAGE_LEN),
             asking: Asking::default(),
             serving: Serving::default(),

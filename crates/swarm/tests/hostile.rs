@@ -56,9 +56,12 @@ impl Victim {
     }
 
     fn accept(&mut self) {
+        self.accept_over(Path::WebSocket, 2 << 20);
+    }
+
+    fn accept_over(&mut self, path: Path, max_message: usize) {
         self.peer = self.swarm.connection();
         let connection = self.peer;
-        let (path, max_message) = (Path::WebSocket, 2 << 20);
         self.input(Input::Accepted {
             connection,
             path,
@@ -188,6 +191,19 @@ fn a_message_longer_than_announced_is_cut() {
     let mut victim = Victim::greeted(Features::default());
     let outputs = victim.receive_bytes(Bytes::from(vec![3; MAX_BLOB_LEN + 1000]));
     assert_cut(&outputs, ErrorCode::MALFORMED);
+
+    let mut victim = Victim::new(Features::default());
+    victim.accept_over(Path::WebRtc, 262_144);
+    victim.receive(&Message::Handshake(handshake(PROTOCOL_VERSION)));
+    let outputs = victim.receive_bytes(Bytes::from(vec![9; 262_145]));
+    assert_cut(&outputs, ErrorCode::MALFORMED);
+    let text = sent(&outputs)
+        .into_iter()
+        .find_map(|message| match message {
+            Message::Error { text, .. } => Some(text),
+            _ => None,
+        });
+    assert_eq!(text.as_deref(), Some("a message too long"));
 }
 
 #[test]
