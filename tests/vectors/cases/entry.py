@@ -3,7 +3,7 @@
 import json
 import struct
 
-from reference.entry import binary, envelope, field, fields_of
+from reference.entry import binary, envelope, field, fields_of, read
 
 from .common import key, some_id
 
@@ -47,9 +47,37 @@ def entries() -> dict:
         "entries": [
             {"name": name, "entry": one, "binary": binary(one)} for name, one in cases.items()
         ],
+        "texts": texts(),
         "refusedJson": refused_json(),
         "refusedBinary": refused_binary(),
     }
+
+
+# Objects and lists inside each other, the entry's own object included.
+DEEPEST = 127
+
+
+def nested(levels: int) -> str:
+    return "[" * (levels - 1) + "]" * (levels - 1)
+
+
+def texts() -> list[dict]:
+    """Unknown fields whose text some JSON writers change."""
+    fields = (
+        ("whole numbers", "[0, -1, 18446744073709551615, -9223372036854775808]"),
+        ("whole numbers beyond 64 bits", "[18446744073709551616, -9223372036854775809, -0]"),
+        ("doubles", "[1.0, 1E2, 0.1, 2.50, -0.0, 123456.789e3, 5e-324, 1.7976931348623157e308]"),
+        ("doubles about to be written with an exponent", "[1e15, 1e16, 1e-5, 1e-6, 1.5e-7, 1.5e22]"),
+        ("the deepest nesting", nested(DEEPEST)),
+        ("escapes", r'"\u0041\/\u00e9\u007f\u001F\b\f\n\r\t\"\\\ud83c\udf33"'),
+        ("names out of order", '{"b": {}, "a": [], "\\u00e9": 1, "Z": 2, "\uffff": 3, "\U0001f333": 4}'),
+    )
+    good = json.dumps(entry("film.mp4", 10))
+    out = []
+    for name, value in fields:
+        text = f'{{"later": {value}, {good[1:]}'
+        out.append({"name": name, "text": text, "binary": binary(read(text))})
+    return out
 
 
 def refused_json() -> list[dict]:
@@ -58,6 +86,11 @@ def refused_json() -> list[dict]:
     out = [
         {"name": "not JSON", "text": "{", "reason": "syntax"},
         {"name": "no object", "text": "[]", "reason": "missing", "field": "version"},
+        {
+            "name": "nested too deeply",
+            "text": f'{{"later": {nested(DEEPEST + 1)}, {json.dumps(good)[1:]}',
+            "reason": "syntax",
+        },
     ]
     for name in good:
         less = {other: value for other, value in good.items() if other != name}

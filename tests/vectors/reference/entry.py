@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+from decimal import Decimal
 
 from .crypto import hkdf, pad, seal, sha256
 
@@ -36,8 +37,40 @@ def fields_of(entry: dict) -> list[tuple[int, bytes]]:
     return fields
 
 
+def read(text: str) -> dict:
+    """JSON with numbers as they are: an integer beyond 64 bits is a double."""
+    return json.loads(text, parse_int=whole)
+
+
+def whole(text: str) -> int | float:
+    exact = text != "-0" and -(1 << 63) <= int(text) < 1 << 64
+    return int(text) if exact else float(text)
+
+
 def compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    if isinstance(value, dict):
+        pairs = (f"{compact(name)}:{compact(value[name])}" for name in sorted(value))
+        return "{" + ",".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(compact, value)) + "]"
+    if isinstance(value, float):
+        return double(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def double(value: float) -> str:
+    """The fewest digits that read back as the same, always with `.` or `e`."""
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    digits, minus = "".join(map(str, digits)), "-" if sign else ""
+    # Digits before the decimal point.
+    whole_len = len(digits) + exponent if value else 1
+    if not -5 < whole_len <= 16:
+        rest = f".{digits[1:]}" if digits[1:] else ""
+        return f"{minus}{digits[0]}{rest}e{whole_len - 1:+}"
+    digits = "0" * (1 - whole_len) + digits
+    whole_len = max(1, whole_len)
+    digits = digits.ljust(whole_len + 1, "0")
+    return f"{minus}{digits[:whole_len]}.{digits[whole_len:]}"
 
 
 def binary(entry: dict) -> bytes:

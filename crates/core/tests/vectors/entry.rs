@@ -13,6 +13,7 @@ use crate::{Hex, read};
 #[serde(rename_all = "camelCase")]
 struct File {
     entries: Vec<TwoForms>,
+    texts: Vec<Text>,
     refused_json: Vec<RefusedJson>,
     refused_binary: Vec<RefusedBinary>,
 }
@@ -21,6 +22,13 @@ struct File {
 struct TwoForms {
     name: String,
     entry: Value,
+    binary: Hex,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    name: String,
+    text: String,
     binary: Hex,
 }
 
@@ -73,6 +81,19 @@ fn both_forms_of_an_entry_turn_into_each_other() {
 
         let padded = [&case.binary.0[..], &[0; 100]].concat();
         assert_eq!(FileEntry::from_binary(&padded), read, "{}", case.name);
+    }
+}
+
+#[test]
+fn unknown_fields_have_one_text_in_the_binary_form() {
+    let file: File = read("entry.json");
+    for case in file.texts {
+        let entry = FileEntry::from_json(&case.text).unwrap();
+        let (ours, theirs) = (entry.to_binary(), case.binary.0);
+        let text = String::from_utf8_lossy;
+        assert_eq!(text(&ours), text(&theirs), "{}", case.name);
+        assert_eq!(FileEntry::from_binary(&ours).as_ref(), Ok(&entry));
+        assert_eq!(FileEntry::from_json(&entry.to_json()), Ok(entry));
     }
 }
 
