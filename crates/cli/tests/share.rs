@@ -15,24 +15,12 @@ fn a_seeded_file_is_fetched_by_entry_and_by_link() {
     let link = desk.ingest("a", &file);
     let (_seed, address) = desk.seed("a");
 
-    let fetch = [
-        "fetch",
-        "-i",
-        "ENTRY.json",
-        "-o",
-        "by-entry",
-        "--no-dht",
-        "--peer",
-    ];
-    desk.samara("b")
-        .args(fetch)
-        .arg(&address)
+    desk.fetch("b", "ENTRY.json", "by-entry")
+        .peer(&address)
         .end()
         .assert_code(0);
-    let fetch = ["fetch", &link, "-o", "by-link", "--no-dht", "--peer"];
-    desk.samara("c")
-        .args(fetch)
-        .arg(&address)
+    desk.fetch("c", &link, "by-link")
+        .peer(&address)
         .end()
         .assert_code(0);
 
@@ -48,8 +36,10 @@ fn files_of_every_awkward_size_come_whole() {
         let file = desk.file("file", len);
         let link = desk.ingest("a", &file);
         let (_seed, address) = desk.seed("a");
-        let fetch = ["fetch", &link, "-o", "out", "--no-dht", "--peer", &address];
-        desk.samara("b").args(fetch).end().assert_code(0);
+        desk.fetch("b", &link, "out")
+            .peer(&address)
+            .end()
+            .assert_code(0);
         assert!(
             std::fs::read(desk.path("out")).unwrap() == noise(len),
             "{len}"
@@ -70,12 +60,9 @@ fn an_entry_goes_to_standard_output_and_from_standard_input() {
 
     std::fs::write(desk.path("ENTRY.json"), &ended.stdout).unwrap();
     let (_seed, address) = desk.seed("a");
-    let fetch = [
-        "fetch", "-i", "-", "-o", "out", "--no-dht", "--peer", &address,
-    ];
     let ended = desk
-        .samara("b")
-        .args(fetch)
+        .fetch("b", "-", "out")
+        .peer(&address)
         .stdin(desk.path("ENTRY.json"))
         .end();
     ended.assert_code(0);
@@ -89,13 +76,13 @@ fn a_folder_gets_the_file_under_its_own_name() {
     let link = desk.ingest("a", &file);
     let (_seed, address) = desk.seed("a");
     std::fs::create_dir(desk.path("films")).unwrap();
-    let fetch = [
-        "fetch", &link, "-o", "films", "--no-dht", "--peer", &address,
-    ];
-    desk.samara("b").args(fetch).end().assert_code(0);
+    desk.fetch("b", &link, "films")
+        .peer(&address)
+        .end()
+        .assert_code(0);
     assert_eq!(desk.names("films"), ["a film.mkv"]);
 
-    let again = desk.samara("b").args(fetch).end();
+    let again = desk.fetch("b", &link, "films").peer(&address).end();
     again.assert_failed(1, &["exists", "a film.mkv"]);
 }
 
@@ -105,8 +92,7 @@ fn standard_output_gets_the_file_in_order() {
     let file = desk.file("file", 5 * MIB + 1);
     let link = desk.ingest("a", &file);
     let (_seed, address) = desk.seed("a");
-    let fetch = ["fetch", &link, "-o", "-", "--no-dht", "--peer", &address];
-    let ended = desk.samara("b").args(fetch).end();
+    let ended = desk.fetch("b", &link, "-").peer(&address).end();
     ended.assert_code(0);
     assert!(ended.stdout == noise(5 * MIB + 1));
 }
@@ -117,17 +103,17 @@ fn a_reader_is_a_source_for_the_next() {
     let file = desk.file("file", 2 * MIB);
     let link = desk.ingest("a", &file);
     let (seed, address) = desk.seed("a");
-    let fetch = [
-        "fetch", &link, "-o", "first", "--no-dht", "--peer", &address,
-    ];
-    desk.samara("b").args(fetch).end().assert_code(0);
+    desk.fetch("b", &link, "first")
+        .peer(&address)
+        .end()
+        .assert_code(0);
     seed.kill();
 
     let (_seed, address) = desk.seed("b");
-    let fetch = [
-        "fetch", &link, "-o", "second", "--no-dht", "--peer", &address,
-    ];
-    desk.samara("c").args(fetch).end().assert_code(0);
+    desk.fetch("c", &link, "second")
+        .peer(&address)
+        .end()
+        .assert_code(0);
     assert!(std::fs::read(desk.path("second")).unwrap() == noise(2 * MIB));
 }
 
@@ -161,8 +147,10 @@ fn a_killed_fetch_goes_on_where_it_was() {
     let proxy = Proxy::that_stalls_after(12 * MIB, &address);
 
     std::fs::create_dir(desk.path("out")).unwrap();
-    let fetch = ["fetch", &link, "-o", "out/file", "--no-dht", "--peer"];
-    let first = desk.samara("b").args(fetch).arg(proxy.url()).start();
+    let first = desk
+        .fetch("b", &link, "out/file")
+        .peer(&proxy.url())
+        .start();
     let held = |event: &serde_json::Value| event["bytes"].as_u64().unwrap_or(0);
     first.wait_until(|event| event["event"] == "progress" && held(event) >= 8 * MIB as u64);
     first.kill();
@@ -171,7 +159,7 @@ fn a_killed_fetch_goes_on_where_it_was() {
 
     let held = desk.stored_bytes("b");
     assert!(held >= 8 * MIB as u64);
-    let second = desk.samara("b").args(fetch).arg(&address).end();
+    let second = desk.fetch("b", &link, "out/file").peer(&address).end();
     second.assert_code(0);
     let received = second.event("done")["receivedBytes"].as_u64().unwrap();
     assert_eq!(received, desk.stored_bytes("b") - held);
@@ -188,15 +176,16 @@ fn a_stopped_fetch_leaves_no_file_and_goes_on_later() {
     let (seed, address) = desk.seed("a");
     let proxy = Proxy::that_stalls_after(4 * MIB, &address);
     std::fs::create_dir(desk.path("out")).unwrap();
-    let fetch = ["fetch", &link, "-o", "out/file", "--no-dht", "--peer"];
-    let first = desk.samara("b").args(fetch).arg(proxy.url()).start();
+    let first = desk
+        .fetch("b", &link, "out/file")
+        .peer(&proxy.url())
+        .start();
     first.wait_until(|event| event["event"] == "progress" && event["chunks"] != 0);
     assert_eq!(first.stop(), Some(130));
     assert!(desk.names("out").is_empty());
 
-    desk.samara("b")
-        .args(fetch)
-        .arg(&address)
+    desk.fetch("b", &link, "out/file")
+        .peer(&address)
         .end()
         .assert_code(0);
     assert_eq!(desk.names("out"), ["file"]);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Longer than anything here takes on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub const MIB: usize = 1 << 20;
 
@@ -85,6 +85,18 @@ impl Desk {
         (running, format!("ws://{address}"))
     }
 
+    /// Fetches by link or entry file, without the DHT.
+    pub fn fetch(&self, store: &str, what: &str, output: &str) -> Samara {
+        let is_link = what.starts_with("samara:");
+        let what = if is_link {
+            vec![what]
+        } else {
+            vec!["-i", what]
+        };
+        let fetch = self.samara(store).arg("fetch").args(what);
+        fetch.args(["-o", output, "--no-dht"])
+    }
+
     /// The names in a folder.
     pub fn names(&self, folder: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.path(folder)).unwrap();
@@ -115,6 +127,10 @@ impl Samara {
 
     pub fn arg(self, arg: impl AsRef<std::ffi::OsStr>) -> Self {
         self.args([arg])
+    }
+
+    pub fn peer(self, url: &str) -> Self {
+        self.args(["--peer", url])
     }
 
     pub fn stdin(mut self, path: PathBuf) -> Self {
