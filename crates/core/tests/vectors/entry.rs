@@ -13,7 +13,7 @@ use crate::{Hex, read};
 #[serde(rename_all = "camelCase")]
 struct File {
     entries: Vec<TwoForms>,
-    texts: Vec<Text>,
+    texts: Vec<Unknown>,
     refused_json: Vec<RefusedJson>,
     refused_binary: Vec<RefusedBinary>,
 }
@@ -26,7 +26,7 @@ struct TwoForms {
 }
 
 #[derive(Deserialize)]
-struct Text {
+struct Unknown {
     name: String,
     text: String,
     binary: Hex,
