@@ -43,7 +43,7 @@ struct Inner {
 /// A topic with a task that looks after it.
 #[derive(Default)]
 struct Watched {
-    /// What the last lookup found.
+    /// What the last lookup found, and the one under way.
     found: Vec<SocketAddrV4>,
     /// Somebody came or the last one went.
     changed: Arc<Notify>,
@@ -106,6 +106,20 @@ impl Lookout {
     pub async fn ended(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
+    }
+
+    /// Tells the members what is new, and later those who come before the
+    /// lookup ends.
+    fn found_more(&self, topic: Topic, new: &[SocketAddrV4]) {
+        if new.is_empty() {
+            return;
+        }
+        // Under the lock, so that who enters now is told exactly once.
+        let mut topics = self.lock();
+        if let Some(watched) = topics.get_mut(&topic) {
+            watched.found.extend(new);
+            self.0.rooms.tell(&topic, &sources(topic, new));
+        }
     }
 
     /// Forgets a topic nobody is in a room for; true if so.

@@ -8,7 +8,7 @@ use samara_core::Topic;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Lookout, sources};
+use super::Lookout;
 
 /// What is due when.
 struct Plan {
@@ -71,9 +71,7 @@ async fn look_up(lookout: &Lookout, topic: Topic) {
             .iter()
             .filter(|found| !known.contains(found));
         let new: Vec<_> = new.copied().collect();
-        if !new.is_empty() {
-            inner.rooms.tell(&topic, &sources(topic, &new));
-        }
+        lookout.found_more(topic, &new);
     }
     if let Some(watched) = lookout.lock().get_mut(&topic) {
         watched.found = found;

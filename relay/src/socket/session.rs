@@ -13,7 +13,7 @@ use crate::rooms::{Congested, Mailbox, RoomFull};
 use crate::server::Shared;
 
 /// Type bytes of the messages about rooms.
-const ROOM_TYPES: std::ops::RangeInclusive<u8> = 16..=21;
+const ROOM_TYPES: std::ops::RangeInclusive<u8> = 16..=22;
 
 /// A connection as a member of rooms. Dropped, it leaves them.
 pub(super) struct Session {

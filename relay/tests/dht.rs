@@ -1,0 +1,128 @@
+//! What a relay finds and announces in a DHT of the test's own.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where something fails")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::native::{CONTENT, Native, dht_config};
+use common::{Relay, TOPIC};
+use mainline::Testnet;
+use samara_core::Message;
+use samara_core::message::Reach;
+use samara_node::Dht;
+
+const NODES: usize = 10;
+
+async fn testnet() -> Testnet {
+    tokio::task::spawn_blocking(|| Testnet::builder(NODES).build().unwrap())
+        .await
+        .unwrap()
+}
+
+async fn announced(bootstrap: &[String], port: u16) -> Dht {
+    let dht = Dht::start(dht_config(bootstrap)).await.unwrap();
+    dht.announce(TOPIC, port).await.unwrap();
+    dht
+}
+
+fn sources(port: u16) -> Message {
+    Message::Sources {
+        topic: TOPIC,
+        addresses: vec![format!("127.0.0.1:{port}")],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_are_told_whom_the_dht_names_and_so_are_those_who_come_later() {
+    let testnet = testnet().await;
+    let _seeder = announced(&testnet.bootstrap, 4001).await;
+    let relay = Relay::in_dht(testnet.bootstrap.clone(), None).await;
+    let mut first = relay.peer().await;
+    first.join().await;
+    assert_eq!(first.recv().await, sources(4001));
+    assert_eq!(relay.metric("samara_dht_lookups_total").await, 1);
+
+    // The lookup may still be waiting for slow nodes.
+    let mut later = relay.peer().await;
+    later.join().await;
+    assert_eq!(later.recv().await, sources(4001));
+    assert_eq!(relay.metric("samara_dht_lookups_total").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_announced_later_is_found_while_somebody_is_in_the_room() {
+    let testnet = testnet().await;
+    let relay = Relay::with(|config| {
+        config.dht = Some(samara_relay::Dht {
+            bootstrap: Some(testnet.bootstrap.clone()),
+            announce_port: None,
+        });
+        config.limits.lookup_again_first = Duration::from_millis(200);
+        config.limits.lookup_again_most = Duration::from_millis(200);
+    })
+    .await;
+    let mut member = relay.peer().await;
+    member.join().await;
+    let _seeder = announced(&testnet.bootstrap, 4002).await;
+    assert_eq!(member.recv().await, sources(4002));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_announces_its_rooms_and_does_not_find_itself() {
+    let testnet = testnet().await;
+    let relay = Relay::with(|config| {
+        config.dht = Some(samara_relay::Dht {
+            bootstrap: Some(testnet.bootstrap.clone()),
+            announce_port: Some(4003),
+        });
+        config.limits.lookup_again_first = Duration::from_millis(200);
+        config.limits.lookup_again_most = Duration::from_millis(200);
+    })
+    .await;
+    let mut member = relay.peer().await;
+    member.join().await;
+    while relay.metric("samara_dht_announces_total").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    let dht = announced(&testnet.bootstrap, 4004).await;
+    let mut lookup = dht.lookup(TOPIC).await;
+    let mut found = Vec::new();
+    while let Some(addresses) = lookup.next().await {
+        found.extend(addresses);
+    }
+    assert!(found.contains(&"127.0.0.1:4003".parse().unwrap()));
+    assert_eq!(member.recv().await, sources(4004));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_without_a_dht_hears_of_members_only() {
+    let relay = Relay::start().await;
+    let (mut a, mut b) = (relay.peer().await, relay.peer().await);
+    a.join().await;
+    b.join().await;
+    let reach = Reach::WEBRTC;
+    let next = a.recv().await;
+    assert!(matches!(next, Message::Joined { reach: r, .. } if r == reach));
+}
+
+/// Two relays that know nothing of each other: a member of one finds, by the
+/// DHT, the other, and there the seeder.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_different_relays_meet() {
+    let testnet = testnet().await;
+    let theirs = Relay::start().await;
+    let seeder = Native::at(&theirs).await;
+    let (ingested, _seeding) = seeder.seed(100_000);
+    // A relay announces a port it is told, which here is free only once it
+    // listens, so the test announces for it.
+    let dht = Dht::start(dht_config(&testnet.bootstrap)).await.unwrap();
+    let topic = ingested.link.topic();
+    dht.announce(topic, theirs.addr().port()).await.unwrap();
+
+    let ours = Relay::in_dht(testnet.bootstrap.clone(), None).await;
+    let reader = Native::at(&ours).await;
+    let read = reader.fetch(&ingested).await;
+    assert!(read.starts_with(CONTENT) && read.len() == 100_000);
+}

@@ -1,0 +1,132 @@
+//! What a browser and an operator read over HTTP.
+
+mod common;
+
+use common::{Relay, config, get, get_with};
+use samara_relay::{Server, StartError};
+use tokio_tungstenite::tungstenite::Error;
+
+#[tokio::test]
+async fn the_page_comes_with_headers_that_fence_it_in() {
+    let relay = Relay::start().await;
+    let page = get(relay.addr(), "/").await;
+    assert_eq!(page.status(), "200");
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    assert!(page.body.contains("samara"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("default-src 'none'") && policy.contains("'wasm-unsafe-eval'"));
+    assert!(!policy.contains("unsafe-inline"));
+    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(page.header("cache-control"), Some("no-cache"));
+}
+
+#[tokio::test]
+async fn an_unchanged_page_is_not_sent_again() {
+    let relay = Relay::start().await;
+    let page = get(relay.addr(), "/").await;
+    let tag = page.header("etag").unwrap();
+    let again = get_with(relay.addr(), "/", &format!("if-none-match: {tag}\r\n")).await;
+    assert_eq!(again.status(), "304");
+    assert_eq!(again.body, "");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found() {
+    let relay = Relay::start().await;
+    for path in [
+        "/nothing",
+        "/../Cargo.toml",
+        "/assets/",
+        "/%2e%2e/Cargo.toml",
+    ] {
+        assert_eq!(get(relay.addr(), path).await.status(), "404", "{path}");
+    }
+    assert_eq!(get(relay.addr(), "/ws").await.status(), "400");
+}
+
+#[tokio::test]
+async fn health_says_how_the_relay_is() {
+    let relay = Relay::start().await;
+    let mut peer = relay.peer().await;
+    peer.join().await;
+    let answer = get(relay.addr(), "/health").await;
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let health: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(health["status"], "ok");
+    assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(health["connections"], 1);
+    assert_eq!(health["rooms"], 1);
+    assert_eq!(health["blobs"], 0);
+    assert_eq!(health["storeBytes"], 0);
+    assert!(health["uptimeSeconds"].is_u64());
+}
+
+#[tokio::test]
+async fn metrics_are_there_from_the_start() {
+    let relay = Relay::start().await;
+    for name in [
+        "samara_signal_messages_total",
+        "samara_signal_bytes_total",
+        "samara_blob_bytes_sent_total",
+        "samara_blob_bytes_received_total",
+        "samara_connections",
+        "samara_rooms",
+        "samara_store_bytes",
+        "samara_store_blobs",
+    ] {
+        assert_eq!(relay.metric(name).await, 0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn more_connections_than_allowed_are_turned_away() {
+    let relay = Relay::with_limits(|limits| limits.connections = 1).await;
+    let _first = relay.peer().await;
+    let url = format!("ws://{}/ws", relay.addr());
+    match tokio_tungstenite::connect_async(url).await {
+        Err(Error::Http(answer)) => assert_eq!(answer.status(), 503),
+        other => panic!("{other:?} instead of a refusal"),
+    }
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_said_in_one_sentence() {
+    let first = Relay::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(&dir);
+    config.listen = first.addr();
+    let error = Server::start(config).await.err().unwrap();
+    assert!(matches!(error, StartError::Listen { .. }));
+    let addr = first.addr();
+    let text =
+        format!("{addr} cannot be listened on; choose another port, or port 0 for any free one");
+    assert_eq!(error.to_string(), text);
+}
+
+#[tokio::test]
+async fn a_store_in_use_is_said_in_one_sentence() {
+    let first = Relay::start().await;
+    let error = Server::start(config(&first.dir)).await.err().unwrap();
+    let text = error.to_string();
+    assert!(matches!(error, StartError::Store(_)), "{text}");
+    assert!(text.contains("store") && !text.contains('\n'), "{text}");
+}
+
+#[tokio::test]
+async fn a_store_that_is_no_folder_is_said_in_one_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("store"), b"a file").unwrap();
+    let error = Server::start(config(&dir)).await.err().unwrap();
+    assert!(matches!(error, StartError::Store(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_stopped_relays_store_can_be_opened_again() {
+    let Relay { server, dir } = Relay::start().await;
+    server.shutdown().await;
+    Server::start(config(&dir)).await.unwrap().shutdown().await;
+}
