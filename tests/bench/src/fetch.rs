@@ -44,7 +44,7 @@ fn ours(samara: &Samara, entry: &Path, store: &Path, bytes: u64) -> anyhow::Resu
     let reader = tempfile::tempdir()?;
     let mut fetch = samara.command("fetch", &reader.path().join("store"));
     fetch
-        .args(["--no-dht", "--peer", &address, "-i"])
+        .args(["--no-dht", "--peer", &format!("ws://{address}"), "-i"])
         .arg(entry);
     fetch.arg("-o").arg(reader.path().join("out.bin"));
     process::measure(bytes, Some(seed), fetch.stderr(Stdio::null()))
@@ -54,10 +54,7 @@ fn ours(samara: &Samara, entry: &Path, store: &Path, bytes: u64) -> anyhow::Resu
 fn listening(events: impl std::io::BufRead) -> anyhow::Result<String> {
     for line in events.lines() {
         let event: serde_json::Value = serde_json::from_str(&line?)?;
-        if let Some(address) = event["listening"]
-            .as_str()
-            .or_else(|| event["address"].as_str())
-        {
+        if let Some(address) = event["address"].as_str() {
             return Ok(address.into());
         }
     }

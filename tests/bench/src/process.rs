@@ -39,8 +39,21 @@ impl Drop for Server {
     }
 }
 
+/// Memory touched before each run, in bytes.
+const WARM: usize = 4 << 30;
+
+/// A virtual machine's free memory may belong to the host again, and the first
+/// write to such a page takes longer than everything measured here. Touching
+/// it before each run keeps that out of the figures.
+fn warm_memory() {
+    let mut memory = vec![0_u8; WARM];
+    memory.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    std::hint::black_box(memory);
+}
+
 /// Runs a client to its end beside a server and counts both.
 pub fn measure(bytes: u64, server: Option<Server>, client: &mut Command) -> anyhow::Result<Figure> {
+    warm_memory();
     let before = children_cpu()?;
     let start = Instant::now();
     let status = client.status().context("the program did not start")?;
