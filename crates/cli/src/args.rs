@@ -1,7 +1,7 @@
 //! What can be typed.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU16, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub enum Command {
     /// Say what the store holds
     #[command(visible_alias = "blob-status")]
     Status(Status),
+    /// Run a relay: a page for browsers, rooms to meet in, a keeper of blobs
+    Relay(Relay),
 }
 
 #[derive(Debug, clap::Args)]
@@ -100,6 +102,38 @@ pub struct Fetch {
 
 #[derive(Debug, clap::Args)]
 pub struct Status {}
+
+#[derive(Debug, clap::Args)]
+pub struct Relay {
+    /// Serve here; port 0 takes a free one, which is printed. To be reached
+    /// from outside, 0.0.0.0:8787 or [::]:8787
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8787")]
+    pub listen: SocketAddr,
+
+    /// Serve so many peers at once
+    #[arg(long, value_name = "NUMBER", default_value_t = samara_relay::Limits::default().connections)]
+    pub max_connections: usize,
+
+    /// Announce the relay in the DHT under this TCP port, at which the world
+    /// reaches it without TLS
+    #[arg(long, value_name = "PORT", conflicts_with = "no_dht")]
+    pub announce_port: Option<NonZeroU16>,
+
+    /// Enter the DHT by this node instead of the public ones; repeatable
+    #[arg(long, value_name = "HOST:PORT")]
+    pub bootstrap: Vec<String>,
+
+    /// Neither look nor announce in the DHT
+    #[arg(long, conflicts_with = "bootstrap")]
+    pub no_dht: bool,
+
+    /// Put the addresses of peers into the log
+    #[arg(long)]
+    pub log_addresses: bool,
+
+    #[command(flatten)]
+    pub limit: Limit,
+}
 
 #[derive(Debug, clap::Args)]
 pub struct What {
@@ -173,6 +207,16 @@ mod tests {
     #[test]
     fn the_arguments_do_not_contradict_each_other() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_relays_default_port_is_the_librarys() {
+        let args = Args::try_parse_from(["samara", "relay"]).unwrap();
+        let Command::Relay(relay) = args.command else {
+            panic!("another command");
+        };
+        let config = samara_relay::Config::new(PathBuf::new());
+        assert_eq!(relay.listen, config.listen);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use samara_node::{
     DestinationError, IngestError, PeerIdError, SaveError, StartError, StreamError, TransferError,
     TransferFailure,
 };
+use samara_relay::RunError;
 use samara_store::{FlushError, OpenError, PutError};
 
 /// For `--help`; the test below keeps it true.
@@ -133,6 +134,15 @@ impl From<PeerIdError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         Self::of(Code::Other, &error)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Start(samara_relay::StartError::Store(error)) => error.into(),
+            error => Self::of(Code::Other, &error),
+        }
     }
 }
 

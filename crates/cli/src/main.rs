@@ -10,6 +10,7 @@ mod fetch;
 mod ingest;
 mod network;
 mod output;
+mod relay;
 mod report;
 mod seed;
 mod signals;
@@ -39,12 +40,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, report: &Report) -> Result<(), Failure> {
-    let store = args.store;
+    let (store, json) = (args.store, args.json);
     match args.command {
         Command::Ingest(args) => ingest::run(&args, store, report),
         Command::Seed(args) => seed::run(&args, store, report),
         Command::Fetch(args) => fetch::run(&args, store, report),
-        Command::Status(_) => status::run(args.json, store),
+        Command::Status(_) => status::run(json, store),
+        Command::Relay(args) => relay::run(&args, store, json),
     }
 }
 
@@ -56,6 +58,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 /// Silent unless asked for: what a user needs to know is reported.
 fn start_log(args: &Args) {
     let level = match args.verbose {
+        // A relay has a log of its own, whatever is asked.
+        _ if matches!(args.command, Command::Relay(_)) => return,
         0 => return,
         1 => "samara=info,samara_node=info,samara_store=info,samara_relay=info",
         2 => "samara=debug,samara_node=debug,samara_store=debug,samara_relay=debug",

@@ -1,0 +1,107 @@
+//! The relay as an operator runs it.
+#![allow(clippy::unwrap_used, reason = "a test ends where something fails")]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+
+use common::Desk;
+
+/// A relay without a DHT; killed at the end.
+struct Relay {
+    child: Child,
+    url: String,
+}
+
+impl Relay {
+    fn start(desk: &Desk) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_samara"))
+            .arg("--store")
+            .arg(desk.path("relay"))
+            .args(["--json", "relay", "--listen", "127.0.0.1:0", "--no-dht"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.as_mut().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let url = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap()
+            .to_owned();
+        Self { child, url }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_file_goes_from_one_to_another_who_know_only_a_relay() {
+    let desk = Desk::new();
+    let relay = Relay::start(&desk);
+    let file = desk.file("file", 3 << 20);
+    let link = desk.ingest("mine", &file);
+    let seed = [
+        "seed",
+        "-i",
+        "ENTRY.json",
+        "--no-dht",
+        "--relay",
+        &relay.url,
+    ];
+    let seeding = desk.samara("mine").args(seed).start();
+    seeding.wait_for("seeding");
+    let fetch = desk
+        .fetch("theirs", &link, "out")
+        .args(["--relay", &relay.url]);
+    fetch.end().assert_code(0);
+    let (sent, came) = (std::fs::read(file), std::fs::read(desk.path("out")));
+    assert!(sent.unwrap() == came.unwrap());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_relay_that_is_terminated_ends_well_and_logs_json() {
+    let desk = Desk::new();
+    let mut relay = Relay::start(&desk);
+    let pid = relay.child.id().to_string();
+    let killed = Command::new("kill").arg(pid).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(relay.child.wait().unwrap().code(), Some(0));
+    let mut log = String::new();
+    let mut stderr = relay.child.stderr.take().unwrap();
+    stderr.read_to_string(&mut log).unwrap();
+    let lines = log.lines().map(serde_json::from_str::<serde_json::Value>);
+    let lines: Vec<_> = lines.map(Result::unwrap).collect();
+    assert_eq!(lines.first().unwrap()["message"], "relay started");
+    assert_eq!(lines.last().unwrap()["message"], "relay stopped");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let desk = Desk::new();
+    let relay = Relay::start(&desk);
+    let address = relay.url.trim_start_matches("http://");
+    let second = desk
+        .samara("second")
+        .args(["relay", "--no-dht", "--listen", address]);
+    let ended = second.end();
+    ended.assert_code(1);
+    assert!(ended.stderr.contains(address), "{}", ended.stderr);
+}
+
+#[test]
+fn a_relays_store_in_use_is_left_alone() {
+    let desk = Desk::new();
+    let _relay = Relay::start(&desk);
+    let second = ["relay", "--no-dht", "--listen", "127.0.0.1:0"];
+    desk.samara("relay").args(second).end().assert_code(6);
+}
