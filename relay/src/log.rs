@@ -4,6 +4,8 @@
 //! Libraries below it print what they carry when asked for everything, so they
 //! are kept quiet whatever is asked.
 
+use std::io::{self, IsTerminal as _};
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -29,7 +31,8 @@ pub(crate) fn start(format: LogFormat) {
     });
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
     // Refused when the process has a log already, which then stays.
     let _ = match format {
         LogFormat::Text => log.try_init(),
