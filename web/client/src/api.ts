@@ -153,11 +153,11 @@ export interface Transfer extends EventTarget {
   readonly id: number;
   readonly state: TransferState;
   /** Set when the state is `failed`. */
-  readonly error?: SamaraError;
+  readonly error?: SamaraError | undefined;
   /** The link's text: what stands after the `#` of a page's URL. A secret. */
   readonly link: string;
   /** Known at once when seeding; when fetching, as soon as the entry has come. */
-  readonly entry?: EntryInfo;
+  readonly entry?: EntryInfo | undefined;
   readonly progress: TransferProgress;
   /** Settles when the file is complete in this browser, or never will be. */
   readonly done: Promise<void>;

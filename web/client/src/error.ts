@@ -2,6 +2,8 @@
 export type SamaraErrorCode =
   /** The text given is no link, or a damaged one. */
   | "bad-link"
+  /** An address is not one of a relay or peer. */
+  | "bad-address"
   /** The entry is damaged, forged, or of a kind that is not understood. */
   | "bad-entry"
   /** The file cannot be described: its name, say, or its size. */

@@ -1,0 +1,356 @@
+//! The peer as JavaScript sees it.
+
+use std::rc::Rc;
+
+use js_sys::{Function, Uint8Array};
+use rand_core::{Rng as _, UnwrapErr};
+use samara_core::message::Features;
+use samara_core::{BlobId, Link, PeerId};
+use samara_swarm::{Config, ConnectionId, Input, Limits, Path, State, Target, TransferId};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::Blob;
+
+use crate::driver::{Driver, short};
+use crate::error::{coded, to_js};
+use crate::host::{Host, HostSignal, to_object};
+use crate::number::{number, whole};
+use crate::store::Store;
+use crate::transport::Channel;
+use crate::{read, seed};
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+export interface PeerOptions {
+  /** Names the database. */
+  store: string;
+  /** Most bytes to keep. */
+  maxBytes: number;
+  /** The page can make WebRTC connections. */
+  webrtc: boolean;
+  /** This is the profile's only peer: take the id in the database. */
+  named: boolean;
+}
+
+export interface PeerTransfer {
+  transfer: number;
+  /** What stands after the `#` of a link. */
+  link: string;
+}
+
+export interface PeerSource {
+  peer: string;
+  path: 'webrtc' | 'websocket' | 'circuit';
+  bytes: number;
+}
+
+export interface PeerProgress {
+  state: 'waiting' | 'active' | 'paused' | 'done' | 'failed';
+  bytes: number;
+  totalBytes: number;
+  chunks: number;
+  totalChunks: number;
+  sources: PeerSource[];
+}
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    /// `PeerOptions` in the generated types.
+    #[wasm_bindgen(typescript_type = "PeerOptions")]
+    pub type PeerOptions;
+    /// `PeerTransfer` in the generated types.
+    #[wasm_bindgen(typescript_type = "PeerTransfer")]
+    pub type PeerTransfer;
+    /// `PeerProgress` in the generated types.
+    #[wasm_bindgen(typescript_type = "PeerProgress | undefined")]
+    pub type PeerProgress;
+    /// A list of `PeerSource` in the generated types.
+    #[wasm_bindgen(typescript_type = "PeerSource[]")]
+    pub type PeerSources;
+    /// `PeerSignal` in the generated types.
+    #[wasm_bindgen(typescript_type = "PeerSignal")]
+    pub type PeerSignal;
+    /// Gets the bytes done; says whether to go on.
+    #[wasm_bindgen(typescript_type = "(bytes: number) => boolean")]
+    pub type SeedProgress;
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Options {
+    store: String,
+    max_bytes: f64,
+    webrtc: bool,
+    named: bool,
+}
+
+#[derive(Serialize)]
+struct Opened {
+    transfer: u32,
+    link: String,
+}
+
+#[derive(Serialize)]
+struct Source {
+    peer: String,
+    path: &'static str,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Progress {
+    state: &'static str,
+    bytes: u64,
+    total_bytes: u64,
+    chunks: u32,
+    total_chunks: u32,
+    sources: Vec<Source>,
+}
+
+/// A peer with its store and connections. Lives in a worker; every error it
+/// throws has a `code`.
+#[wasm_bindgen]
+pub struct Peer {
+    driver: Rc<Driver>,
+}
+
+#[wasm_bindgen]
+impl Peer {
+    /// Opens the store and starts a peer that knows nobody.
+    pub async fn open(host: Host, options: PeerOptions) -> Result<Peer, JsValue> {
+        console_error_panic_hook::set_once();
+        let options: Options = serde_wasm_bindgen::from_value(options.into())
+            .map_err(|error| coded("internal", &error.to_string()))?;
+        let store = Store::open(&options.store, whole(options.max_bytes)).await;
+        let store = store.map_err(|error| to_js(&error))?;
+        let fresh = PeerId::from_bytes(random());
+        let peer = if options.named {
+            let peer = store.peer(fresh).await;
+            peer.map_err(|error| to_js(&error))?
+        } else {
+            fresh
+        };
+        let config = Config {
+            peer,
+            features: Features::default(),
+            webrtc: options.webrtc,
+            lookup: false,
+            announce: false,
+            limits: Limits::default(),
+        };
+        let driver = Driver::new(host, store.clone(), config, random());
+        let to_driver = Rc::downgrade(&driver);
+        store.on_change(move |change| {
+            if let Some(driver) = to_driver.upgrade() {
+                driver.give(Input::Evicted(change.gone));
+                driver.give(Input::Holding(change.held));
+            }
+        });
+        driver.give(Input::Holding(store.blobs()));
+        Ok(Peer { driver })
+    }
+
+    /// Stays connected to a relay or peer.
+    pub fn keep(&self, address: String) {
+        self.driver.give(Input::Keep { address });
+    }
+
+    /// Seals a file into the store and serves it.
+    pub async fn seed(
+        &self,
+        file: Blob,
+        name: String,
+        mime_type: String,
+        progress: SeedProgress,
+    ) -> Result<PeerTransfer, JsValue> {
+        let progress: Function = JsValue::from(progress).into();
+        let go_on = |bytes: u64| {
+            let bytes = number(bytes).into();
+            let answer = progress.call1(&JsValue::UNDEFINED, &bytes);
+            answer.is_ok_and(|answer| answer.is_truthy())
+        };
+        let store = &self.driver.store;
+        let seeded = seed::seed(store, &file, &name, &mime_type, go_on).await;
+        let seeded = seeded.map_err(|error| to_js(&error))?;
+        let pinned = seeded.blobs.iter().map(|(id, _)| *id).collect();
+        self.driver.give(Input::Holding(seeded.blobs));
+        let target = Target::Entry(seeded.entry.into(), seeded.link.clone());
+        Ok(self.begin(&seeded.link, target, pinned))
+    }
+
+    /// Fetches what a link opens, and serves it. A link that is open already
+    /// is the same transfer.
+    pub fn fetch(&self, link: &str) -> Result<PeerTransfer, JsValue> {
+        let link: Link = link.parse().map_err(|error| to_js(&error))?;
+        let known = self.driver.transfers.borrow().find(link.id);
+        if let Some(known) = known {
+            return Ok(opened(known, &link));
+        }
+        self.driver.store.pin(&[link.id]);
+        let target = Target::Link(link.clone());
+        Ok(self.begin(&link, target, vec![link.id]))
+    }
+
+    /// Opens chunk `index` as soon as it is there.
+    pub async fn chunk(&self, transfer: u32, index: u32) -> Result<Uint8Array, JsValue> {
+        let chunk = read::chunk(&self.driver, TransferId(transfer.into()), index).await;
+        let chunk = chunk.map_err(|error| to_js(&error))?;
+        Ok(Uint8Array::from(&chunk[..]))
+    }
+
+    /// Offers a complete transfer to whoever keeps blobs.
+    pub fn push(&self, transfer: u32) {
+        let transfer = TransferId(transfer.into());
+        self.driver.give(Input::Push { transfer });
+    }
+
+    /// Fetches nothing until resumed.
+    pub fn pause(&self, transfer: u32) {
+        let transfer = TransferId(transfer.into());
+        self.driver.give(Input::Pause { transfer });
+    }
+
+    /// Fetches again.
+    pub fn resume(&self, transfer: u32) {
+        let transfer = TransferId(transfer.into());
+        self.driver.give(Input::Resume { transfer });
+    }
+
+    /// Forgets a transfer.
+    #[wasm_bindgen(js_name = closeTransfer)]
+    pub fn close_transfer(&self, transfer: u32) {
+        let transfer = TransferId(transfer.into());
+        let closed = self.driver.transfers.borrow_mut().close(transfer);
+        if let Some(closed) = closed {
+            self.driver.store.unpin(&closed.pinned);
+            self.driver.give(Input::Drop { transfer });
+        }
+    }
+
+    /// How a transfer stands.
+    pub fn progress(&self, transfer: u32) -> PeerProgress {
+        let swarm = self.driver.swarm.borrow();
+        let progress = swarm.progress(TransferId(transfer.into()));
+        let progress = progress.map(|progress| to_object(&Progress::from(progress)));
+        JsValue::from(progress).into()
+    }
+
+    /// Everybody connected.
+    pub fn peers(&self) -> PeerSources {
+        let peers = self.driver.swarm.borrow().peers();
+        let peers: Vec<_> = peers.into_iter().map(Source::from).collect();
+        to_object(&peers).into()
+    }
+
+    /// Bytes of blobs in the store.
+    #[wasm_bindgen(js_name = storedBytes)]
+    pub fn stored_bytes(&self) -> f64 {
+        number(self.driver.store.total())
+    }
+
+    /// The page made the channel of a connection it was told to make.
+    pub fn adopt(&self, connection: u64, channel: Channel) {
+        let connection = ConnectionId(connection);
+        let mut connections = self.driver.connections.borrow_mut();
+        let inputs = connections.adopt(connection, channel);
+        drop(connections);
+        self.driver.give_all(inputs);
+    }
+
+    /// The longest message of a connection is agreed on.
+    pub fn limit(&self, connection: u64, max_message: u32) {
+        let limit = usize::try_from(max_message).unwrap_or(usize::MAX);
+        let mut connections = self.driver.connections.borrow_mut();
+        let inputs = connections.limit(ConnectionId(connection), limit);
+        drop(connections);
+        self.driver.give_all(inputs);
+    }
+
+    /// A connection of the page has something for its other end.
+    pub fn signal(&self, connection: u64, signal: PeerSignal) -> Result<(), JsValue> {
+        let signal: HostSignal = serde_wasm_bindgen::from_value(signal.into())
+            .map_err(|error| coded("internal", &error.to_string()))?;
+        self.driver.give(Input::Signal {
+            connection: ConnectionId(connection),
+            signal: signal.into(),
+        });
+        Ok(())
+    }
+
+    /// A connection of the page ended, or never came to be.
+    #[wasm_bindgen(js_name = hungUp)]
+    pub fn hung_up(&self, connection: u64, reason: String) {
+        let connection = ConnectionId(connection);
+        let known = self.driver.connections.borrow_mut().close(connection);
+        if known.is_some() {
+            self.driver.give(Input::Closed { connection, reason });
+        }
+    }
+
+    /// Ends every connection and closes the store.
+    pub fn close(&self) {
+        let ids = self.driver.connections.borrow().ids();
+        for id in ids {
+            self.driver.close(id);
+        }
+        self.driver.store.close();
+    }
+}
+
+impl Peer {
+    fn begin(&self, link: &Link, target: Target, pinned: Vec<BlobId>) -> PeerTransfer {
+        let transfer = self.driver.transfers.borrow_mut().open(link.id, pinned);
+        self.driver.give(Input::Open { transfer, target });
+        opened(transfer, link)
+    }
+}
+
+fn opened(transfer: TransferId, link: &Link) -> PeerTransfer {
+    let opened = Opened {
+        transfer: short(transfer),
+        link: link.to_url("").split_off(1),
+    };
+    to_object(&opened).into()
+}
+
+impl From<samara_swarm::Source> for Source {
+    fn from(source: samara_swarm::Source) -> Self {
+        Self {
+            peer: source.peer.to_string(),
+            path: match source.path {
+                Path::WebRtc => "webrtc",
+                Path::WebSocket => "websocket",
+                Path::Circuit => "circuit",
+            },
+            bytes: source.bytes,
+        }
+    }
+}
+
+impl From<samara_swarm::Progress> for Progress {
+    fn from(progress: samara_swarm::Progress) -> Self {
+        Self {
+            state: match progress.state {
+                State::Waiting => "waiting",
+                State::Active => "active",
+                State::Paused => "paused",
+                State::Done => "done",
+                State::Failed => "failed",
+            },
+            bytes: progress.bytes_held,
+            total_bytes: progress.bytes,
+            chunks: progress.chunks_held,
+            total_chunks: progress.chunks,
+            sources: progress.sources.into_iter().map(Source::from).collect(),
+        }
+    }
+}
+
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    UnwrapErr(getrandom::SysRng).fill_bytes(&mut bytes);
+    bytes
+}

@@ -1,0 +1,161 @@
+//! The `IndexedDB` database: blobs, a record about each, and this peer's name.
+//!
+//! Nothing is awaited inside a transaction but the transaction's own requests:
+//! it would end meanwhile.
+
+use std::future::IntoFuture as _;
+
+use idb::{Database as Idb, DatabaseEvent as _, Factory, ObjectStoreParams, TransactionMode};
+use js_sys::{Array, Uint8Array};
+use samara_core::{Blob, BlobId, PeerId};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::IdbTransaction;
+
+use super::error::{OpenStoreError, PutError};
+use super::index::{LastUse, Record};
+use crate::number::{number, whole};
+
+const VERSION: u32 = 1;
+/// Blob id to sealed bytes.
+const BLOBS: &str = "blobs";
+/// Blob id to `[length, last use]`.
+const RECORDS: &str = "records";
+/// Names to values, of which there is one: [`PEER`].
+const META: &str = "meta";
+/// The peer id.
+const PEER: &str = "peer";
+
+pub(crate) struct Database(Idb);
+
+/// What one transaction changes.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub put: Vec<(Blob, Record)>,
+    pub touched: Vec<(BlobId, Record)>,
+    pub gone: Vec<BlobId>,
+}
+
+impl From<idb::Error> for OpenStoreError {
+    fn from(error: idb::Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl Database {
+    pub async fn open(name: &str) -> Result<Self, OpenStoreError> {
+        let mut request = Factory::new()?.open(name, Some(VERSION))?;
+        request.on_upgrade_needed(|event| {
+            let Ok(database) = event.database() else {
+                return;
+            };
+            for store in [BLOBS, RECORDS, META] {
+                // A failure aborts the upgrade, which fails the request.
+                let _ = database.create_object_store(store, ObjectStoreParams::new());
+            }
+        });
+        match request.await {
+            Ok(database) => Ok(Self(database)),
+            Err(idb::Error::DomException(error)) if error.name() == "VersionError" => {
+                Err(OpenStoreError::InUse)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The peer id in the database; `fresh` becomes it if there is none.
+    pub async fn peer(&self, fresh: PeerId) -> Result<PeerId, OpenStoreError> {
+        let transaction = self.0.transaction(&[META], TransactionMode::ReadWrite)?;
+        let meta = transaction.object_store(META)?;
+        let key = JsValue::from_str(PEER);
+        if let Some(found) = meta.get(key.clone())?.await? {
+            let bytes = Uint8Array::new(&found).to_vec();
+            let bytes = bytes.try_into().map_err(|_| OpenStoreError::Foreign)?;
+            return Ok(PeerId::from_bytes(bytes));
+        }
+        let bytes = Uint8Array::from(fresh.as_bytes().as_slice());
+        meta.put(&bytes, Some(&key))?.await?;
+        transaction.commit()?.await?;
+        Ok(fresh)
+    }
+
+    pub async fn records(&self) -> Result<Vec<(BlobId, Record)>, OpenStoreError> {
+        let transaction = self.0.transaction(&[RECORDS], TransactionMode::ReadOnly)?;
+        let store = transaction.object_store(RECORDS)?;
+        let keys = store.get_all_keys(None, None)?.into_future();
+        let values = store.get_all(None, None)?.into_future();
+        let (keys, values) = (keys.await?, values.await?);
+        let records = keys
+            .iter()
+            .zip(&values)
+            .map(|(key, value)| record(key, value));
+        records
+            .collect::<Option<_>>()
+            .ok_or(OpenStoreError::Foreign)
+    }
+
+    pub async fn get(&self, blob: BlobId) -> Result<Option<Uint8Array>, idb::Error> {
+        let transaction = self.0.transaction(&[BLOBS], TransactionMode::ReadOnly)?;
+        let found = transaction.object_store(BLOBS)?.get(key(&blob))?.await?;
+        Ok(found.map(JsCast::unchecked_into))
+    }
+
+    /// Makes all of a batch true, or nothing.
+    pub async fn write(&self, batch: &Batch) -> Result<(), PutError> {
+        let stores = [BLOBS, RECORDS];
+        let transaction = self.0.transaction(&stores, TransactionMode::ReadWrite)?;
+        let asked = ask(&transaction, batch);
+        let raw = IdbTransaction::from(transaction);
+        let transaction = idb::Transaction::from(raw.clone());
+        if let Err(error) = asked {
+            // Without this, what was asked before the failure would be done.
+            let _ = transaction.abort();
+            return Err(error.into());
+        }
+        match transaction.commit()?.await {
+            Ok(idb::TransactionResult::Committed) => Ok(()),
+            Ok(idb::TransactionResult::Aborted) | Err(_) => {
+                Err(PutError::of_exception(raw.error().as_ref()))
+            }
+        }
+    }
+
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+fn ask(transaction: &idb::Transaction, batch: &Batch) -> Result<(), idb::Error> {
+    let blobs = transaction.object_store(BLOBS)?;
+    let records = transaction.object_store(RECORDS)?;
+    for blob in &batch.gone {
+        blobs.delete(key(blob))?;
+        records.delete(key(blob))?;
+    }
+    for (blob, record) in &batch.put {
+        let key = key(&blob.id());
+        blobs.put(&Uint8Array::from(&blob.bytes()[..]), Some(&key))?;
+        records.put(&value(*record), Some(&key))?;
+    }
+    for (blob, record) in &batch.touched {
+        records.put(&value(*record), Some(&key(blob)))?;
+    }
+    Ok(())
+}
+
+fn key(blob: &BlobId) -> JsValue {
+    Uint8Array::from(blob.as_bytes().as_slice()).into()
+}
+
+fn value(record: Record) -> JsValue {
+    Array::of2(&record.len.into(), &number(record.used.0).into()).into()
+}
+
+fn record(key: &JsValue, value: &JsValue) -> Option<(BlobId, Record)> {
+    let id = Uint8Array::new(key).to_vec().try_into().ok()?;
+    let value: &Array = value.dyn_ref()?;
+    let record = Record {
+        len: u32::try_from(whole(value.get(0).as_f64()?)).ok()?,
+        used: LastUse(whole(value.get(1).as_f64()?)),
+    };
+    Some((BlobId::from_bytes(id), record))
+}

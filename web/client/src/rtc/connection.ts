@@ -1,0 +1,133 @@
+import type { ConnectionId, RtcEvent, Signal } from "./messages.ts";
+import { pipe } from "./pipe.ts";
+
+export type Tell = (event: RtcEvent, transfer?: Transferable[]) => void;
+
+/** What stands for "no limit" when a browser says so: what Chromium accepts, in bytes. */
+const MOST = 262_144;
+
+/**
+ * The channel's number on both ends. Agreed on beforehand, so both make it at once and
+ * nothing can arrive before it is handed to the worker.
+ */
+const CHANNEL = { negotiated: true, id: 0 } as const;
+
+/** How long a closed connection may still send what it has, in milliseconds. */
+const LINGER = 1000;
+
+/** One WebRTC connection with one ordered, reliable data channel. */
+export class Connection {
+  readonly #id: ConnectionId;
+  readonly #tell: Tell;
+  readonly #connection: RTCPeerConnection;
+  /** The steps of the negotiation, which must not overlap. */
+  #steps: Promise<void> = Promise.resolve();
+
+  constructor(id: ConnectionId, config: RTCConfiguration, tell: Tell) {
+    this.#id = id;
+    this.#tell = tell;
+    this.#connection = new RTCPeerConnection(config);
+    this.#connection.onicecandidate = ({ candidate }) => this.#onCandidate(candidate);
+    this.#connection.onconnectionstatechange = () => {
+      if (this.#connection.connectionState === "failed") {
+        this.#fail("the direct connection to the peer failed");
+      }
+    };
+    this.#handOver(this.#connection.createDataChannel("samara", CHANNEL));
+  }
+
+  offer(): void {
+    this.#step(async () => {
+      await this.#connection.setLocalDescription();
+      this.#describe("offer");
+    });
+  }
+
+  answer(offer: string): void {
+    this.#step(async () => {
+      await this.#connection.setRemoteDescription({ type: "offer", sdp: offer });
+      await this.#connection.setLocalDescription();
+      this.#describe("answer");
+      this.#agreed();
+    });
+  }
+
+  signal(signal: Signal): void {
+    this.#step(async () => {
+      switch (signal.kind) {
+        case "answer":
+          await this.#connection.setRemoteDescription({ type: "answer", sdp: signal.sdp });
+          this.#agreed();
+          return;
+        case "candidate":
+          await this.#connection.addIceCandidate({
+            candidate: signal.candidate,
+            sdpMid: signal.mid,
+            sdpMLineIndex: signal.mline,
+          });
+          return;
+        case "offer":
+          throw new Error("a second offer");
+      }
+    });
+  }
+
+  /** Closes once what was sent had a chance to go. */
+  hangUp(): void {
+    this.#connection.onicecandidate = null;
+    this.#connection.onconnectionstatechange = null;
+    setTimeout(() => this.#connection.close(), LINGER);
+  }
+
+  /** Closes at once. */
+  close(): void {
+    this.#connection.onconnectionstatechange = null;
+    this.#connection.close();
+  }
+
+  /** Gives the channel to the worker in the task that made it: later is too late. */
+  #handOver(channel: RTCDataChannel): void {
+    const connection = this.#id;
+    try {
+      this.#tell({ kind: "channel", connection, channel }, [channel as unknown as Transferable]);
+    } catch {
+      const port = pipe(channel);
+      this.#tell({ kind: "channel", connection, channel: port }, [port]);
+    }
+  }
+
+  #onCandidate(candidate: RTCIceCandidate | null): void {
+    if (candidate?.candidate) {
+      const signal: Signal = {
+        kind: "candidate",
+        mid: candidate.sdpMid ?? "",
+        mline: candidate.sdpMLineIndex ?? 0,
+        candidate: candidate.candidate,
+      };
+      this.#tell({ kind: "signal", connection: this.#id, signal });
+    }
+  }
+
+  #describe(kind: "offer" | "answer"): void {
+    const sdp = this.#connection.localDescription?.sdp ?? "";
+    this.#tell({ kind: "signal", connection: this.#id, signal: { kind, sdp } });
+  }
+
+  #agreed(): void {
+    const size = this.#connection.sctp?.maxMessageSize || MOST;
+    this.#tell({ kind: "limit", connection: this.#id, maxMessage: Math.min(size, MOST) });
+  }
+
+  #step(step: () => Promise<void>): void {
+    this.#steps = this.#steps.then(step).catch((error: unknown) => {
+      this.#fail(`the direct connection to the peer could not be made: ${String(error)}`);
+    });
+  }
+
+  #fail(reason: string): void {
+    if (this.#connection.signalingState !== "closed") {
+      this.close();
+      this.#tell({ kind: "closed", connection: this.#id, reason });
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import { socketUrl } from "./addresses.ts";
+import type { OpenOptions, ProblemEvent, Samara, SeedOptions, Status, Transfer } from "./api.ts";
+import { WorkerLink } from "./calls.ts";
+import { SamaraError } from "./error.ts";
+import type { Opened, ToPage, WorkerOptions } from "./messages.ts";
+import { RtcHost } from "./rtc/host.ts";
+import { TransferHandle } from "./transfer.ts";
+
+class Problem extends Event implements ProblemEvent {
+  readonly error: SamaraError;
+
+  constructor(error: SamaraError) {
+    super("problem");
+    this.error = error;
+  }
+}
+
+/** The peer in this page: a worker, and the connections only a page can make. */
+export class SamaraPeer extends EventTarget implements Samara {
+  declare addEventListener: Samara["addEventListener"];
+  declare removeEventListener: Samara["removeEventListener"];
+
+  readonly #worker: WorkerLink;
+  readonly #rtc: RtcHost;
+  readonly #transfers = new Map<number, TransferHandle>();
+  #status: Status;
+
+  private constructor(worker: Worker, keep: string[], iceServers: RTCIceServer[]) {
+    super();
+    this.#status = {
+      relays: keep.map((url) => ({ url, connected: false })),
+      peers: [],
+      storedBytes: 0,
+    };
+    this.#worker = new WorkerLink(
+      worker,
+      (message) => this.#onMessage(message),
+      (error) => this.#onBroken(error),
+    );
+    this.#rtc = new RtcHost({ iceServers }, (event, transfer) =>
+      this.#worker.note({ kind: "rtc", event }, transfer),
+    );
+  }
+
+  static async open(worker: Worker, options: OpenOptions): Promise<SamaraPeer> {
+    const { relays = [], peers = [], iceServers = [], storeName = "samara", maxBytes } = options;
+    const keep = [...new Set([...relays, ...peers].map(socketUrl))];
+    const samara = new SamaraPeer(worker, keep, iceServers);
+    const workerOptions: WorkerOptions = {
+      store: storeName,
+      keep,
+      webrtc: typeof RTCPeerConnection === "function",
+      ...(maxBytes !== undefined && { maxBytes }),
+    };
+    try {
+      await samara.#worker.call("open", workerOptions, { signal: options.signal });
+      return samara;
+    } catch (error) {
+      samara.#worker.terminate();
+      throw error;
+    }
+  }
+
+  async seed(file: Blob, options: SeedOptions = {}): Promise<Transfer> {
+    const { name = nameOf(file), type = file.type, signal, onProgress } = options;
+    const opened = await this.#worker.call(
+      "seed",
+      { file, name, type },
+      { signal, ...(onProgress && { onProgress: (bytes) => onProgress(bytes, file.size) }) },
+    );
+    onProgress?.(file.size, file.size);
+    return this.#transfer(opened);
+  }
+
+  async fetch(link: string, { signal }: { signal?: AbortSignal } = {}): Promise<Transfer> {
+    return this.#transfer(await this.#worker.call("fetch", { link }, { signal }));
+  }
+
+  transfers(): Transfer[] {
+    return [...this.#transfers.values()];
+  }
+
+  status(): Status {
+    return this.#status;
+  }
+
+  async close(): Promise<void> {
+    const closed = new SamaraError("aborted", "the peer was closed");
+    try {
+      await this.#worker.call("close", undefined);
+    } catch {
+      // It is closed already, or broken: nothing is left to do but the rest.
+    }
+    this.#rtc.close();
+    this.#worker.terminate();
+    this.#endAll(closed);
+  }
+
+  #transfer(opened: Opened): TransferHandle {
+    const id = opened.snapshot.transfer;
+    const known = this.#transfers.get(id);
+    if (known) {
+      return known;
+    }
+    const transfer = new TransferHandle(this.#worker, opened, () => {
+      this.#transfers.delete(id);
+      this.dispatchEvent(new Event("change"));
+    });
+    this.#transfers.set(id, transfer);
+    this.dispatchEvent(new Event("change"));
+    return transfer;
+  }
+
+  #onMessage(message: ToPage): void {
+    switch (message.kind) {
+      case "transfer":
+        this.#transfers.get(message.snapshot.transfer)?.update(message.snapshot);
+        return;
+      case "status":
+        this.#status = message.status;
+        this.dispatchEvent(new Event("change"));
+        return;
+      case "problem":
+        this.dispatchEvent(new Problem(new SamaraError(message.error.code, message.error.message)));
+        return;
+      case "rtc":
+        this.#rtc.handle(message.command);
+        return;
+      case "result":
+      case "error":
+      case "progress":
+        return; // Answers to calls, which the link keeps to itself.
+    }
+  }
+
+  #onBroken(error: SamaraError): void {
+    this.#rtc.close();
+    this.#endAll(error);
+    this.dispatchEvent(new Problem(error));
+  }
+
+  #endAll(error: SamaraError): void {
+    for (const transfer of this.#transfers.values()) {
+      transfer.end(error);
+    }
+    this.#transfers.clear();
+  }
+}
+
+function nameOf(file: Blob): string {
+  return file instanceof File ? file.name : "file";
+}

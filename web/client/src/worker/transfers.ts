@@ -1,0 +1,102 @@
+import type { Peer, PeerEvent } from "../../wasm/samara_browser.js";
+import type { SamaraErrorCode } from "../error.ts";
+import type { EntryInfo, PlainError, Snapshot } from "../messages.ts";
+import { Speed } from "./speed.ts";
+
+/** What the machine does not keep of a transfer. */
+interface Known {
+  speed: Speed;
+  entry?: EntryInfo;
+  error?: PlainError;
+  pushed?: { held: number; total: number };
+  /** The last snapshot the page got, to send no second like it. */
+  told: string;
+}
+
+/** The transfers as the page is to see them. */
+export class Transfers {
+  readonly #known = new Map<number, Known>();
+
+  close(transfer: number): void {
+    this.#known.delete(transfer);
+  }
+
+  entry(transfer: number): EntryInfo | undefined {
+    return this.#known.get(transfer)?.entry;
+  }
+
+  /** Whether the page should hear of it at once. */
+  on(event: PeerEvent): boolean {
+    switch (event.kind) {
+      case "entry": {
+        const { name, size, mimeType } = event;
+        this.#get(event.transfer).entry = { name, size, mimeType };
+        return true;
+      }
+      case "failed": {
+        const { message } = event;
+        this.#get(event.transfer).error = { code: event.code as SamaraErrorCode, message };
+        return true;
+      }
+      case "pushed": {
+        const { held, total } = event;
+        this.#get(event.transfer).pushed = { held, total };
+        return held === total;
+      }
+      case "done":
+        return true;
+      case "chunk":
+      case "kept":
+      case "misbehaved":
+        return false;
+    }
+  }
+
+  /** A transfer at this moment. */
+  snapshot(peer: Peer, transfer: number): Snapshot {
+    const known = this.#get(transfer);
+    const progress = peer.progress(transfer);
+    const { state, ...rest } = progress ?? NOTHING;
+    const bytesPerSecond = known.speed.sample(performance.now(), rest.bytes);
+    const { entry, error, pushed } = known;
+    return {
+      transfer,
+      state,
+      ...(entry && { entry }),
+      ...(error && { error }),
+      progress: { ...rest, bytesPerSecond, ...(pushed && { pushed }) },
+    };
+  }
+
+  /** The transfers that differ from what was last taken. */
+  changed(peer: Peer): Snapshot[] {
+    const changed: Snapshot[] = [];
+    for (const [transfer, known] of this.#known) {
+      const snapshot = this.snapshot(peer, transfer);
+      const told = JSON.stringify(snapshot);
+      if (told !== known.told) {
+        known.told = told;
+        changed.push(snapshot);
+      }
+    }
+    return changed;
+  }
+
+  #get(transfer: number): Known {
+    let known = this.#known.get(transfer);
+    if (known === undefined) {
+      known = { speed: new Speed(), told: "" };
+      this.#known.set(transfer, known);
+    }
+    return known;
+  }
+}
+
+const NOTHING = {
+  state: "waiting",
+  bytes: 0,
+  totalBytes: 0,
+  chunks: 0,
+  totalChunks: 0,
+  sources: [],
+} as const;
