@@ -34,7 +34,7 @@ pub(crate) struct NoRoom {
 pub(crate) struct Catalog<T> {
     held: BTreeMap<BlobId, Held<T>>,
     /// Held and not pinned, least recently used first.
-    evictable: BTreeMap<Use, BlobId>,
+    evictable: BTreeSet<(Use, BlobId)>,
     /// Ids that must stay once they are held, held yet or not.
     pins: BTreeSet<BlobId>,
     next_use: Use,
@@ -45,7 +45,7 @@ impl<T> Catalog<T> {
     pub fn new(max_bytes: Option<NonZeroU64>, pins: BTreeSet<BlobId>) -> Self {
         Self {
             held: BTreeMap::new(),
-            evictable: BTreeMap::new(),
+            evictable: BTreeSet::new(),
             pins,
             next_use: Use::default(),
             stats: Stats {
@@ -72,8 +72,8 @@ impl<T> Catalog<T> {
         let held = self.held.get_mut(id)?;
         let used = self.next_use;
         self.next_use.0 += 1;
-        if self.evictable.remove(&held.used).is_some() {
-            self.evictable.insert(used, *id);
+        if self.evictable.remove(&(held.used, *id)) {
+            self.evictable.insert((used, *id));
         }
         held.used = used;
         Some(held)
@@ -132,7 +132,7 @@ impl<T> Catalog<T> {
             self.stats.pinned_blobs += 1;
             self.stats.pinned_bytes += held.len;
         } else {
-            self.evictable.insert(held.used, id);
+            self.evictable.insert((held.used, id));
         }
         let before = self.held.insert(id, held);
         debug_assert!(before.is_none(), "only blobs not held are added");
@@ -144,10 +144,9 @@ impl<T> Catalog<T> {
         let mut evicted = Vec::new();
         let max_bytes = self.stats.max_bytes.map_or(u64::MAX, NonZeroU64::get);
         while self.stats.bytes + needed > max_bytes {
-            let Some((_, id)) = self.evictable.first_key_value() else {
+            let Some((_, id)) = self.evictable.first().copied() else {
                 break;
             };
-            let id = *id;
             self.take(&id);
             evicted.push(id);
         }
@@ -159,7 +158,7 @@ impl<T> Catalog<T> {
         let held = self.held.remove(id)?;
         self.stats.blobs -= 1;
         self.stats.bytes -= held.len;
-        if self.evictable.remove(&held.used).is_none() {
+        if !self.evictable.remove(&(held.used, *id)) {
             self.stats.pinned_blobs -= 1;
             self.stats.pinned_bytes -= held.len;
         }
@@ -170,7 +169,7 @@ impl<T> Catalog<T> {
         if self.pins.insert(id)
             && let Some(held) = self.held.get(&id)
         {
-            self.evictable.remove(&held.used);
+            self.evictable.remove(&(held.used, id));
             self.stats.pinned_blobs += 1;
             self.stats.pinned_bytes += held.len;
         }
@@ -180,7 +179,7 @@ impl<T> Catalog<T> {
         if self.pins.remove(&id)
             && let Some(held) = self.held.get(&id)
         {
-            self.evictable.insert(held.used, id);
+            self.evictable.insert((held.used, id));
             self.stats.pinned_blobs -= 1;
             self.stats.pinned_bytes -= held.len;
         }

@@ -13,6 +13,7 @@ use redb::{
     Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction,
 };
 use samara_core::BlobId;
+use samara_core::blob::MAX_BLOB_LEN;
 
 use crate::catalog::{Held, Use};
 use crate::error::IndexError;
@@ -91,18 +92,8 @@ impl Index {
         let mut rows = Vec::new();
         for row in read.open_table(BLOBS)?.iter()? {
             let (id, row) = row?;
-            let (len, changed, inode, used) = row.value();
-            let place = Fingerprint {
-                len,
-                changed,
-                inode,
-            };
-            let held = Held {
-                len,
-                used: Use(used),
-                place,
-            };
-            rows.push((BlobId::from_bytes(id.value()), held));
+            let id = BlobId::from_bytes(id.value());
+            rows.extend(held(row.value()).map(|held| (id, held)));
         }
         let mut pins = BTreeSet::new();
         for pin in read.open_table(PINS)?.iter()? {
@@ -161,6 +152,21 @@ impl Index {
             closed @ None => closed.insert(builder().open(&self.path)?),
         })
     }
+}
+
+/// A row that no put can have written says nothing of its file.
+fn held((len, changed, inode, used): Row) -> Option<Held<Fingerprint>> {
+    let plausible = len <= MAX_BLOB_LEN as u64 && used < u64::MAX / 2;
+    let place = Fingerprint {
+        len,
+        changed,
+        inode,
+    };
+    plausible.then_some(Held {
+        len,
+        used: Use(used),
+        place,
+    })
 }
 
 fn builder() -> redb::Builder {
