@@ -11,6 +11,7 @@
 
 mod config;
 mod health;
+mod http;
 mod limits;
 mod log;
 mod lookout;

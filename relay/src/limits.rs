@@ -9,6 +9,14 @@ use std::time::Duration;
 pub struct Limits {
     /// WebSockets at once.
     pub connections: usize,
+    /// HTTP connections at once; WebSockets are not among them. Further ones
+    /// wait in the system's queue.
+    pub http_connections: usize,
+    /// From a connection's opening, or its last answer, to a whole request.
+    pub http_request: Duration,
+    /// From a connection's opening to its last answer, or to its becoming a
+    /// WebSocket.
+    pub http_connection: Duration,
     /// From a WebSocket's opening to its HANDSHAKE.
     pub handshake: Duration,
     /// Nothing received for this long: a ping is sent.
@@ -63,6 +71,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            http_connections: 10_000,
+            http_request: Duration::from_secs(10),
+            http_connection: Duration::from_mins(5),
             handshake: Duration::from_secs(10),
             ping_after: Duration::from_secs(30),
             cut_after: Duration::from_secs(75),

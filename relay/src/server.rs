@@ -11,7 +11,6 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
 use metrics::Gauge;
 use samara_core::message::Features;
@@ -30,7 +29,7 @@ use crate::limits::Limits;
 use crate::lookout::Lookout;
 use crate::metrics::Metrics;
 use crate::rooms::Rooms;
-use crate::{page, socket};
+use crate::{http, page, socket};
 
 /// A relay could not start.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +59,7 @@ pub enum StartError {
 pub struct Server {
     addr: SocketAddr,
     shared: Arc<Shared>,
-    serving: JoinHandle<io::Result<()>>,
+    serving: JoinHandle<()>,
     _stop: DropGuard,
 }
 
@@ -119,18 +118,13 @@ impl Server {
             started: Instant::now(),
             numbers: AtomicU64::new(1),
         });
-        let service =
-            router(Arc::clone(&shared)).into_make_service_with_connect_info::<SocketAddr>();
-        let listener = listener.tap_io(|tcp| {
-            // Without it, small messages only may wait for large ones.
-            let _ = tcp.set_nodelay(true);
-        });
-        let serve =
-            axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let router = router(Arc::clone(&shared));
+        let limits = shared.limits.clone();
+        let serve = http::serve(listener, router, limits, stop.clone());
         Ok(Self {
             addr,
             shared,
-            serving: tokio::spawn(serve.into_future()),
+            serving: tokio::spawn(serve),
             _stop: stop.drop_guard(),
         })
     }
@@ -151,8 +145,7 @@ impl Server {
         let stopped = tokio::time::timeout(shared.limits.stop, async {
             shared.sockets.close();
             shared.sockets.wait().await;
-            // It accepts for ever and reports nothing but its end.
-            let _ = serving.await;
+            serving.await.expect("serving does not panic");
             if let Some(lookout) = &shared.lookout {
                 lookout.ended().await;
             }

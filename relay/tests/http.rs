@@ -2,8 +2,12 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Relay, config, get, get_with};
 use samara_relay::{Server, StartError};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error;
 
 #[tokio::test]
@@ -91,6 +95,32 @@ async fn more_connections_than_allowed_are_turned_away() {
         Err(Error::Http(answer)) => assert_eq!(answer.status(), 503),
         other => panic!("{other:?} instead of a refusal"),
     }
+}
+
+#[tokio::test]
+async fn who_connects_and_asks_nothing_is_hung_up_on() {
+    let soon = Duration::from_millis(50);
+    let relay = Relay::with_limits(|limits| limits.http_request = soon).await;
+    for said in ["", "GET / HTTP/1.1\r\nhost: a"] {
+        let mut tcp = TcpStream::connect(relay.addr()).await.unwrap();
+        tcp.write_all(said.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let read = tcp.read_to_end(&mut answer);
+        let read = tokio::time::timeout(Duration::from_secs(20), read).await;
+        assert!(read.is_ok(), "after {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_does_not_hold_up_the_end() {
+    let relay = Relay::with_limits(|limits| limits.stop = Duration::from_mins(1)).await;
+    let mut idle = TcpStream::connect(relay.addr()).await.unwrap();
+    let request = format!("GET /health HTTP/1.1\r\nhost: {}\r\n\r\n", relay.addr());
+    idle.write_all(request.as_bytes()).await.unwrap();
+    let mut first = [0];
+    idle.read_exact(&mut first).await.unwrap();
+    let stop = tokio::time::timeout(Duration::from_secs(8), relay.server.shutdown());
+    stop.await.unwrap();
 }
 
 #[tokio::test]
