@@ -30,23 +30,36 @@ pub(crate) struct NoRoom {
     pub max_bytes: u64,
 }
 
+/// Why an id must stay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Pin {
+    /// Somebody pinned it until further notice.
+    lasting: bool,
+    /// So many leases are on it.
+    leases: u32,
+}
+
 #[derive(Debug)]
 pub(crate) struct Catalog<T> {
     held: BTreeMap<BlobId, Held<T>>,
     /// Held and not pinned, least recently used first.
     evictable: BTreeSet<(Use, BlobId)>,
     /// Ids that must stay once they are held, held yet or not.
-    pins: BTreeSet<BlobId>,
+    pins: BTreeMap<BlobId, Pin>,
     next_use: Use,
     stats: Stats,
 }
 
 impl<T> Catalog<T> {
     pub fn new(max_bytes: Option<NonZeroU64>, pins: BTreeSet<BlobId>) -> Self {
+        let lasting = Pin {
+            lasting: true,
+            leases: 0,
+        };
         Self {
             held: BTreeMap::new(),
             evictable: BTreeSet::new(),
-            pins,
+            pins: pins.into_iter().map(|id| (id, lasting)).collect(),
             next_use: Use::default(),
             stats: Stats {
                 max_bytes,
@@ -91,8 +104,7 @@ impl<T> Catalog<T> {
         let Some(max_bytes) = self.stats.max_bytes else {
             return Ok(());
         };
-        let unpinned =
-            batch.filter(|(id, _)| !(self.pins.contains(id) && self.held.contains_key(id)));
+        let unpinned = batch.filter(|(id, _)| !(self.is_pinned(id) && self.held.contains_key(id)));
         let needed = unpinned.map(|(_, len)| len).sum();
         let pinned = self.stats.pinned_bytes;
         let max_bytes = max_bytes.get();
@@ -128,7 +140,7 @@ impl<T> Catalog<T> {
         self.next_use = self.next_use.max(Use(held.used.0 + 1));
         self.stats.blobs += 1;
         self.stats.bytes += held.len;
-        if self.pins.contains(&id) {
+        if self.is_pinned(&id) {
             self.stats.pinned_blobs += 1;
             self.stats.pinned_bytes += held.len;
         } else {
@@ -166,26 +178,48 @@ impl<T> Catalog<T> {
     }
 
     pub fn pin(&mut self, id: BlobId) {
-        if self.pins.insert(id)
-            && let Some(held) = self.held.get(&id)
-        {
-            self.evictable.remove(&(held.used, id));
-            self.stats.pinned_blobs += 1;
-            self.stats.pinned_bytes += held.len;
-        }
+        self.change_pin(id, |pin| pin.lasting = true);
     }
 
     pub fn unpin(&mut self, id: BlobId) {
-        if self.pins.remove(&id)
-            && let Some(held) = self.held.get(&id)
-        {
-            self.evictable.insert((held.used, id));
-            self.stats.pinned_blobs -= 1;
-            self.stats.pinned_bytes -= held.len;
-        }
+        self.change_pin(id, |pin| pin.lasting = false);
+    }
+
+    pub fn lease(&mut self, id: BlobId) {
+        self.change_pin(id, |pin| pin.leases += 1);
+    }
+
+    pub fn end_lease(&mut self, id: BlobId) {
+        self.change_pin(id, |pin| pin.leases -= 1);
     }
 
     pub fn is_pinned(&self, id: &BlobId) -> bool {
-        self.pins.contains(id)
+        self.pins.contains_key(id)
+    }
+
+    fn change_pin(&mut self, id: BlobId, change: impl FnOnce(&mut Pin)) {
+        let before = self.is_pinned(&id);
+        let pin = self.pins.entry(id).or_default();
+        change(pin);
+        if *pin == Pin::default() {
+            self.pins.remove(&id);
+        }
+        let after = self.is_pinned(&id);
+        let Some(held) = self.held.get(&id) else {
+            return;
+        };
+        match (before, after) {
+            (false, true) => {
+                self.evictable.remove(&(held.used, id));
+                self.stats.pinned_blobs += 1;
+                self.stats.pinned_bytes += held.len;
+            }
+            (true, false) => {
+                self.evictable.insert((held.used, id));
+                self.stats.pinned_blobs -= 1;
+                self.stats.pinned_bytes -= held.len;
+            }
+            (false, false) | (true, true) => {}
+        }
     }
 }

@@ -29,6 +29,7 @@ mod files;
 mod fingerprint;
 mod folder;
 mod index;
+mod lease;
 mod lock;
 mod memory;
 mod parallel;
@@ -41,6 +42,7 @@ use std::num::NonZeroU64;
 use samara_core::BlobId;
 
 pub use error::{FlushError, GetError, IndexError, OpenError, PinError, PutError, RemoveError};
+pub use lease::Lease;
 pub use memory::MemoryStore;
 pub use recovery::Recovery;
 pub use store::Store;
@@ -80,7 +82,7 @@ pub struct Stats {
     pub blobs: u64,
     /// Their length in bytes.
     pub bytes: u64,
-    /// Blobs both held and pinned.
+    /// Blobs both held and pinned, by a pin or a [`Lease`].
     pub pinned_blobs: u64,
     /// Their length in bytes.
     pub pinned_bytes: u64,

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use samara_core::{Blob, BlobId};
 
 use crate::catalog::Catalog;
+use crate::lease::{Lease, Lessor};
 use crate::{GetError, Options, PinError, Put, PutAll, PutError, RemoveError, Stats};
 
 /// Keeps blobs in memory. Clones are the same store.
@@ -76,6 +77,13 @@ impl MemoryStore {
         self.catalog().ids()
     }
 
+    /// See [`crate::Store::remove_all`].
+    pub fn remove_all(&self, ids: &[BlobId]) -> Result<Vec<BlobId>, RemoveError> {
+        let mut catalog = self.catalog();
+        let gone = ids.iter().filter(|id| catalog.take(id).is_some());
+        Ok(gone.copied().collect())
+    }
+
     /// See [`crate::Store::remove`].
     pub fn remove(&self, id: &BlobId) -> Result<bool, RemoveError> {
         Ok(self.catalog().take(id).is_some())
@@ -99,6 +107,11 @@ impl MemoryStore {
         Ok(())
     }
 
+    /// See [`crate::Store::lease`].
+    pub fn lease(&self, ids: &[BlobId]) -> Lease {
+        Lease::new(Arc::<Mutex<_>>::clone(&self.0), ids)
+    }
+
     /// See [`crate::Store::is_pinned`].
     pub fn is_pinned(&self, id: &BlobId) -> bool {
         self.catalog().is_pinned(id)
@@ -110,6 +123,26 @@ impl MemoryStore {
     }
 
     fn catalog(&self) -> MutexGuard<'_, Catalog<Blob>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
+}
+
+impl Lessor for Mutex<Catalog<Blob>> {
+    fn lease(&self, ids: &[BlobId]) {
+        let mut catalog = lock(self);
+        for id in ids {
+            catalog.lease(*id);
+        }
+    }
+
+    fn end_lease(&self, ids: &[BlobId]) {
+        let mut catalog = lock(self);
+        for id in ids {
+            catalog.end_lease(*id);
+        }
+    }
+}
+
+fn lock(catalog: &Mutex<Catalog<Blob>>) -> MutexGuard<'_, Catalog<Blob>> {
+    catalog.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -118,11 +118,15 @@ impl Shared {
         self.claim_gone(&mut state, gone)
     }
 
-    /// Lets a blob go, if it is held.
-    pub fn take(&self, id: &BlobId) -> Option<(Claim<'_>, Held<Fingerprint>)> {
+    /// Lets those of the blobs go that are held.
+    pub fn take(&self, ids: &[BlobId]) -> (Claim<'_>, Vec<(BlobId, Held<Fingerprint>)>) {
         let mut state = self.lock();
-        let held = state.catalog.take(id)?;
-        Some((self.claim_gone(&mut state, vec![*id]), held))
+        let taken = ids
+            .iter()
+            .filter_map(|id| Some((*id, state.catalog.take(id)?)));
+        let taken: Vec<_> = taken.collect();
+        let gone = taken.iter().map(|(id, _)| *id).collect();
+        (self.claim_gone(&mut state, gone), taken)
     }
 
     /// Lets a blob go, if it is still held as the file known.
@@ -135,11 +139,14 @@ impl Shared {
         Some(self.claim_gone(&mut state, vec![*id]))
     }
 
-    /// Holds a blob again whose file could not be removed, and ends the claim.
-    pub fn restore(&self, mut claim: Claim<'_>, held: Held<Fingerprint>) {
+    /// Ends a claim, and holds those of its blobs again whose files could not
+    /// be removed.
+    pub fn restore(&self, mut claim: Claim<'_>, back: Vec<(BlobId, Held<Fingerprint>)>) {
         let mut state = self.lock();
-        if let Some(id) = claim.ids.pop() {
+        for id in claim.ids.drain(..) {
             state.claimed.remove(&id);
+        }
+        for (id, held) in back {
             state.catalog.insert(id, held);
             state.changed(id);
         }

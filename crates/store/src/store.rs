@@ -12,6 +12,7 @@ use crate::error::{FlushError, GetError, IndexError, OpenError, PinError, PutErr
 use crate::files::{Checked, Files, Found};
 use crate::fingerprint::Fingerprint;
 use crate::index::{Index, Pinning};
+use crate::lease::{Lease, Lessor};
 use crate::lock::Lock;
 use crate::recovery::{self, Opened, Recovery};
 use crate::state::{Claim, Shared};
@@ -166,18 +167,36 @@ impl Store {
     /// Removes a blob, pinned or not; true if it was held. A pin on its id
     /// stays. Outlives a crash like a put.
     pub fn remove(&self, id: &BlobId) -> Result<bool, RemoveError> {
-        let Some((claim, held)) = self.0.shared.take(id) else {
-            return Ok(false);
-        };
-        if let Err(source) = self.0.files.remove(id) {
-            self.0.shared.restore(claim, held);
-            return Err(RemoveError::Io { id: *id, source });
+        let gone = self.remove_all(std::slice::from_ref(id))?;
+        Ok(!gone.is_empty())
+    }
+
+    /// Removes several blobs at the cost of few waits for the disk, and
+    /// returns those that were held.
+    ///
+    /// After an error those whose files could not be removed are still held.
+    pub fn remove_all(&self, ids: &[BlobId]) -> Result<Vec<BlobId>, RemoveError> {
+        let (claim, taken) = self.0.shared.take(ids);
+        let mut gone = Vec::with_capacity(taken.len());
+        let mut back = Vec::new();
+        let mut result = Ok(());
+        for (id, held) in taken {
+            match self.0.files.remove(&id) {
+                Ok(()) => gone.push(id),
+                Err(source) => {
+                    back.push((id, held));
+                    result = Err(RemoveError::Io { id, source });
+                }
+            }
         }
-        let synced = self.0.files.sync_shards([*id].into_iter());
-        drop(claim);
+        if let Err(source) = self.0.files.sync_shards(gone.iter().copied())
+            && let Some(id) = gone.first()
+        {
+            result = Err(RemoveError::Io { id: *id, source });
+        }
+        self.0.shared.restore(claim, back);
         self.flush_if_due();
-        synced.map_err(|source| RemoveError::Io { id: *id, source })?;
-        Ok(true)
+        result.map(|()| gone)
     }
 
     /// Keeps these blobs from eviction until they are unpinned. Ids that are
@@ -191,7 +210,14 @@ impl Store {
         self.write_pins(ids, Pinning::Unpin)
     }
 
-    /// Whether the id is pinned, held or not.
+    /// Keeps these blobs from eviction while the lease lives. Costs no wait
+    /// for the disk and does not outlive the process: for blobs in use, where a
+    /// pin is for blobs somebody wants to keep.
+    pub fn lease(&self, ids: &[BlobId]) -> Lease {
+        Lease::new(Arc::<Inner>::clone(&self.0), ids)
+    }
+
+    /// Whether the id is pinned or leased, held or not.
     pub fn is_pinned(&self, id: &BlobId) -> bool {
         self.0.shared.lock().catalog.is_pinned(id)
     }
@@ -320,6 +346,22 @@ impl Inner {
             self.shared.lock().give_back(rows);
         }
         written
+    }
+}
+
+impl Lessor for Inner {
+    fn lease(&self, ids: &[BlobId]) {
+        let mut state = self.shared.lock();
+        for id in ids {
+            state.catalog.lease(*id);
+        }
+    }
+
+    fn end_lease(&self, ids: &[BlobId]) {
+        let mut state = self.shared.lock();
+        for id in ids {
+            state.catalog.end_lease(*id);
+        }
     }
 }
 

@@ -4,13 +4,13 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroU64;
 use std::path::Path;
 
 use proptest::prelude::*;
 use samara_core::{Blob, BlobId};
-use samara_store::{MemoryStore, Options, PutAll, PutError, Stats, Store};
+use samara_store::{Lease, MemoryStore, Options, PutAll, PutError, Stats, Store};
 
 use common::blob;
 
@@ -25,6 +25,9 @@ enum Op {
     Remove(usize),
     Pin(Vec<usize>),
     Unpin(Vec<usize>),
+    Lease(Vec<usize>),
+    EndLease,
+    RemoveAll(Vec<usize>),
     Reopen,
 }
 
@@ -37,6 +40,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..BLOBS).prop_map(Op::Remove),
         2 => some().prop_map(Op::Pin),
         2 => some().prop_map(Op::Unpin),
+        2 => some().prop_map(Op::Lease),
+        2 => Just(Op::EndLease),
+        1 => some().prop_map(Op::RemoveAll),
         1 => Just(Op::Reopen),
     ]
 }
@@ -58,6 +64,8 @@ trait Subject {
     fn len_of(&self, id: &BlobId) -> Option<u64>;
     fn ids(&self) -> Vec<BlobId>;
     fn remove(&self, id: &BlobId) -> bool;
+    fn remove_all(&self, ids: &[BlobId]) -> Vec<BlobId>;
+    fn lease(&self, ids: &[BlobId]) -> Lease;
     fn pin(&self, ids: &[BlobId]);
     fn unpin(&self, ids: &[BlobId]);
     fn is_pinned(&self, id: &BlobId) -> bool;
@@ -93,6 +101,12 @@ macro_rules! subject {
             fn remove(&self, id: &BlobId) -> bool {
                 self.remove(id).unwrap()
             }
+            fn remove_all(&self, ids: &[BlobId]) -> Vec<BlobId> {
+                self.remove_all(ids).unwrap()
+            }
+            fn lease(&self, ids: &[BlobId]) -> Lease {
+                self.lease(ids)
+            }
             fn pin(&self, ids: &[BlobId]) {
                 self.pin(ids).unwrap();
             }
@@ -116,6 +130,8 @@ subject!(MemoryStore);
 struct Model {
     held: Vec<Blob>,
     pins: BTreeSet<BlobId>,
+    /// The oldest ends first.
+    leases: Vec<Vec<BlobId>>,
     max_bytes: Option<NonZeroU64>,
 }
 
@@ -128,10 +144,7 @@ impl Model {
             }
         }
         let max = self.max_bytes.map_or(u64::MAX, NonZeroU64::get);
-        let must_stay = self
-            .held
-            .iter()
-            .filter(|held| self.pins.contains(&held.id()));
+        let must_stay = self.held.iter().filter(|held| self.is_pinned(&held.id()));
         let mut at_least: Vec<&Blob> = must_stay.collect();
         at_least.extend(batch.iter().filter(|blob| !self.is_held_and_pinned(blob)));
         if total(at_least) > max {
@@ -147,7 +160,7 @@ impl Model {
             let first = self
                 .held
                 .iter()
-                .position(|held| !self.pins.contains(&held.id()));
+                .position(|held| !self.is_pinned(&held.id()));
             evicted.push(self.held.remove(first.unwrap()).id());
         }
         self.held.extend(new.iter().cloned());
@@ -170,8 +183,12 @@ impl Model {
         self.held.len() < before
     }
 
+    fn is_pinned(&self, id: &BlobId) -> bool {
+        self.pins.contains(id) || self.leases.iter().any(|lease| lease.contains(id))
+    }
+
     fn is_held_and_pinned(&self, blob: &Blob) -> bool {
-        self.held.contains(blob) && self.pins.contains(&blob.id())
+        self.held.contains(blob) && self.is_pinned(&blob.id())
     }
 
     fn stats(&self) -> Stats {
@@ -211,6 +228,7 @@ fn run<S: Subject>(
         max_bytes,
         ..Model::default()
     };
+    let mut leases = VecDeque::new();
     for op in script {
         match op {
             Op::Put(n) => {
@@ -233,7 +251,25 @@ fn run<S: Subject>(
                 store.unpin(&ids(of));
                 model.pins.retain(|pin| !ids(of).contains(pin));
             }
-            Op::Reopen => store = reopen(store),
+            Op::Lease(of) => {
+                leases.push_back(store.lease(&ids(of)));
+                model.leases.push(ids(of));
+            }
+            Op::EndLease if leases.is_empty() => {}
+            Op::EndLease => {
+                leases.pop_front();
+                model.leases.remove(0);
+            }
+            Op::RemoveAll(of) => {
+                let mut gone = ids(of);
+                gone.retain(|id| model.remove(id));
+                prop_assert_eq!(store.remove_all(&ids(of)), gone);
+            }
+            Op::Reopen => {
+                leases.clear();
+                model.leases.clear();
+                store = reopen(store);
+            }
         }
         same_state(&store, &model, &blobs)?;
     }
@@ -261,7 +297,7 @@ fn same_state(store: &impl Subject, model: &Model, blobs: &[Blob]) -> Result<(),
             store.len_of(&blob.id()),
             held.then_some(blob.bytes().len() as u64)
         );
-        prop_assert_eq!(store.is_pinned(&blob.id()), model.pins.contains(&blob.id()));
+        prop_assert_eq!(store.is_pinned(&blob.id()), model.is_pinned(&blob.id()));
     }
     Ok(())
 }
@@ -279,7 +315,7 @@ proptest! {
 
 proptest! {
     // Each case waits for the disk some thirty times.
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn the_store_on_disk_does_what_the_model_does((max_bytes, script) in script()) {
         let dir = tempfile::tempdir().unwrap();
