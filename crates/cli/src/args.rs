@@ -34,15 +34,16 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Cut a file into sealed blobs and keep them; prints what opens it
+    #[command(after_help = EXIT_CODES)]
     Ingest(Ingest),
     /// Serve a file's blobs until stopped
-    #[command(visible_alias = "blob-seed")]
+    #[command(visible_alias = "blob-seed", after_help = EXIT_CODES)]
     Seed(Seed),
     /// Get a file from whoever holds its blobs; goes on where it stopped
-    #[command(visible_alias = "blob-fetch")]
+    #[command(visible_alias = "blob-fetch", after_help = EXIT_CODES)]
     Fetch(Fetch),
     /// Say what the store holds
-    #[command(visible_alias = "blob-status")]
+    #[command(visible_alias = "blob-status", after_help = EXIT_CODES)]
     Status(Status),
     /// Run a relay: a page for browsers, rooms to meet in, a keeper of blobs
     Relay(Relay),
@@ -156,7 +157,8 @@ pub struct Network {
     #[arg(long, value_name = "URL", help_heading = "Network")]
     pub peer: Vec<PeerUrl>,
 
-    /// Accept peers here; port 0 takes a free one, which is printed
+    /// Accept peers here; port 0 takes a free one, which is printed. A seed
+    /// that more than relays can find listens anyway, on any free port
     #[arg(long, value_name = "IP:PORT", help_heading = "Network")]
     pub listen: Option<SocketAddr>,
 

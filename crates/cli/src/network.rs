@@ -58,8 +58,15 @@ pub struct Contacts {
 enum Kept {
     Trying,
     Connected,
+    /// Never was connected.
     Failed(String),
+    /// Was connected, and could not be reached so many times since.
+    Lost(String, u32),
 }
+
+/// Dials without success after which an address that worked counts as dead:
+/// about a minute.
+const LOST_FOR_GOOD: u32 = 6;
 
 impl Contacts {
     /// The next thing that happened to the node, already reported.
@@ -78,7 +85,7 @@ impl Contacts {
     fn on_event(&mut self, event: NodeEvent, report: &Report) {
         let event = match event {
             NodeEvent::Kept { address, problem } => {
-                if !self.on_kept(&address, problem.as_ref()) {
+                if !self.on_kept(&address, problem.clone()) {
                     return;
                 }
                 Event::Connection { address, problem }
@@ -95,16 +102,22 @@ impl Contacts {
     }
 
     /// True if this is news.
-    fn on_kept(&mut self, address: &str, problem: Option<&String>) -> bool {
-        let now = match problem {
-            None => Kept::Connected,
-            Some(problem) => Kept::Failed(problem.clone()),
+    fn on_kept(&mut self, address: &str, problem: Option<String>) -> bool {
+        let mut all = self.kept.iter_mut();
+        let Some((_, kept)) = all.find(|(url, _)| url.as_str() == address) else {
+            return true;
         };
-        let kept = self
-            .kept
-            .iter_mut()
-            .find(|(url, _)| url.as_str() == address);
-        kept.is_none_or(|(_, before)| std::mem::replace(before, now) != *before)
+        let now = match (problem, &*kept) {
+            (None, _) => Kept::Connected,
+            (Some(problem), Kept::Trying | Kept::Failed(_)) => Kept::Failed(problem),
+            (Some(problem), Kept::Connected) => Kept::Lost(problem, 0),
+            (Some(problem), Kept::Lost(_, times)) => Kept::Lost(problem, times + 1),
+        };
+        let before = std::mem::replace(kept, now);
+        match (before, &*kept) {
+            (Kept::Lost(before, _), Kept::Lost(now, _)) => before != *now,
+            (before, now) => before != *now,
+        }
     }
 
     /// Why nobody can be reached, once everything was tried and there is no
@@ -122,7 +135,10 @@ impl Contacts {
         for (url, kept) in &self.kept {
             match kept {
                 Kept::Trying | Kept::Connected => return None,
-                Kept::Failed(problem) => problems.push(format!("{url}: {problem}")),
+                Kept::Lost(_, times) if *times < LOST_FOR_GOOD => return None,
+                Kept::Failed(problem) | Kept::Lost(problem, _) => {
+                    problems.push(format!("{url}: {problem}"));
+                }
             }
         }
         let message = format!(

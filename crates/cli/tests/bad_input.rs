@@ -131,8 +131,9 @@ fn a_lying_peer_is_cut_off() {
     let file = desk.file("file", 2 * MIB);
     let link = desk.ingest("a", &file);
     let liar = Liar::start(&desk.path("ENTRY.json"));
-    let ended = desk.fetch("b", "ENTRY.json", "out").peer(liar.url()).end();
-    ended.assert_failed(4, &["nobody could be reached", liar.url()]);
+    let fetch = desk.fetch("b", "ENTRY.json", "out").peer(liar.url());
+    let ended = fetch.args(["--timeout", "2"]).end();
+    ended.assert_failed(4, &["nobody who has the file was found"]);
     assert!(ended.event("misbehaved")["what"].is_string());
     assert!(!desk.path("out").exists());
     assert_eq!(desk.stored_bytes("b"), 0);

@@ -11,6 +11,9 @@ extern crate alloc;
 extern crate std;
 
 pub mod blob;
+#[cfg_attr(feature = "ring", path = "cipher/ring.rs")]
+#[cfg_attr(not(feature = "ring"), path = "cipher/rust_crypto.rs")]
+mod cipher;
 pub mod derive;
 pub mod entry;
 mod hex;

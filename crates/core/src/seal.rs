@@ -8,12 +8,11 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use chacha20poly1305::aead::{AeadInOut as _, KeyInit as _};
-use chacha20poly1305::{ChaCha20Poly1305, Nonce, Tag};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::blob::{Blob, TAG_LEN};
+use crate::cipher;
 
 /// A key that has sealed nothing yet and will seal one chunk.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -81,10 +80,7 @@ impl core::fmt::Debug for BlobKey {
 /// ```
 #[expect(clippy::needless_pass_by_value, reason = "sealing uses the key up")]
 pub fn seal(key: SealingKey, mut chunk: Vec<u8>) -> (Blob, BlobKey) {
-    let cipher = ChaCha20Poly1305::new(&key.0.into());
-    let tag = cipher
-        .encrypt_inout_detached(&Nonce::default(), &[], chunk.as_mut_slice().into())
-        .expect("a chunk is shorter than the cipher's 256 GiB");
+    let tag = cipher::encrypt(&key.0, &mut chunk);
     chunk.extend_from_slice(&tag);
     (Blob::new(Bytes::from(chunk)), BlobKey(key.0))
 }
@@ -107,16 +103,12 @@ pub fn open_into(key: &BlobKey, blob: &[u8], chunk: &mut Vec<u8>) -> Result<(), 
     chunk.clear();
     let (sealed, tag) = blob.split_last_chunk::<TAG_LEN>().ok_or(OpenError)?;
     chunk.extend_from_slice(sealed);
-    let opened = ChaCha20Poly1305::new(&key.0.into()).decrypt_inout_detached(
-        &Nonce::default(),
-        &[],
-        chunk.as_mut_slice().into(),
-        &Tag::from(*tag),
-    );
-    opened.map_err(|_| {
+    if cipher::decrypt(&key.0, tag, chunk) {
+        Ok(())
+    } else {
         chunk.clear();
-        OpenError
-    })
+        Err(OpenError)
+    }
 }
 
 #[cfg(test)]

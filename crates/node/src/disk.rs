@@ -40,9 +40,9 @@ impl Disk {
         tasks: TaskTracker,
         received: Arc<AtomicU64>,
     ) -> Self {
-        // Half of a job is waiting for the disk, and a few waits at once keep it busy.
+        // Most of a job is waiting for the disk, and several waits at once keep it busy.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let jobs = (2 * cores).clamp(4, 32);
+        let jobs = (4 * cores).clamp(8, 32);
         Self {
             store,
             commands,

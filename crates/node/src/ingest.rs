@@ -19,6 +19,9 @@ use samara_core::seal::{SealingKey, seal};
 use samara_core::{BlobId, Chunk, ChunkSize, FileEntry, Link, padding};
 use samara_store::{PinError, PutError, Store};
 
+/// Each has a chunk in memory.
+const MAX_THREADS: usize = 32;
+
 /// A file that was ingested.
 #[derive(Debug, Clone)]
 pub struct Ingested {
@@ -98,7 +101,7 @@ impl Run<'_> {
         });
         let cores = thread::available_parallelism().map_or(1, usize::from);
         // Waiting for the disk takes no core.
-        let threads = 2 * cores;
+        let threads = (4 * cores).min(MAX_THREADS);
         let mut chunks = thread::scope(|scope| {
             let work = || self.work(&source);
             let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
@@ -210,4 +213,72 @@ impl Source {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use samara_core::seal::open;
+    use samara_store::Options;
+    use std::num::NonZeroU64;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    fn go_on(_: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn store(dir: &Path, max_bytes: Option<u64>) -> Store {
+        let max_bytes = max_bytes.and_then(NonZeroU64::new);
+        Store::open(&dir.join("store"), Options { max_bytes }).unwrap()
+    }
+
+    #[test]
+    fn an_ingested_file_can_be_put_together_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a film.mkv");
+        let bytes: Vec<u8> = (0..=250).cycle().take(5 * (1 << 20) + 3).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let store = store(dir.path(), None);
+        let done = AtomicU64::new(0);
+        let count = |bytes| {
+            done.fetch_add(bytes, Ordering::Relaxed);
+            ControlFlow::Continue(())
+        };
+        let Ingested { entry, link, blobs } = ingest(&store, &path, &count).unwrap();
+
+        assert_eq!(done.into_inner(), bytes.len() as u64);
+        assert_eq!(
+            (entry.name(), entry.size()),
+            ("a film.mkv", bytes.len() as u64)
+        );
+        assert_eq!(entry.link().unwrap(), link);
+        let mut joined = Vec::new();
+        for (index, chunk) in entry.chunks().iter().enumerate() {
+            let blob = store.get(&chunk.id).unwrap().unwrap();
+            let chunk = open(&chunk.key, blob.bytes()).unwrap();
+            joined.extend_from_slice(&chunk[..entry.chunk_len(index)]);
+        }
+        assert!(joined == bytes);
+        assert!(blobs.iter().all(|(id, _)| store.is_pinned(id)));
+        assert_eq!(store.ids().len(), blobs.len());
+    }
+
+    #[test]
+    fn an_ingest_that_fails_leaves_nothing_in_the_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, vec![1; 6 << 20]).unwrap();
+        let store = store(dir.path(), Some(3 << 20));
+        let error = ingest(&store, &path, &go_on).unwrap_err();
+        assert!(
+            matches!(error, IngestError::Put(PutError::Full { .. })),
+            "{error}"
+        );
+        assert!(store.ids().is_empty());
+
+        let stop = |_| ControlFlow::Break(());
+        let error = ingest(&store, &path, &stop).unwrap_err();
+        assert!(matches!(error, IngestError::Stopped), "{error}");
+        assert!(store.ids().is_empty());
+    }
 }

@@ -7,12 +7,15 @@
 //! chunks are there.
 
 mod error;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use samara_core::{BlobId, FileEntry, Link, seal};
@@ -20,6 +23,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::destination::Destination;
 pub use error::SaveError;
+
+/// Bytes written between two syncs: some tenths of a second of a fast disk.
+const SYNC_EVERY: u64 = 64 << 20;
 
 thread_local! {
     /// Chunks are opened into memory that is there already.
@@ -37,6 +43,8 @@ pub(crate) struct SaveFile {
     replace: bool,
     temporary: PathBuf,
     file: Mutex<Option<Arc<File>>>,
+    /// Bytes written so far.
+    written: AtomicU64,
 }
 
 impl SaveFile {
@@ -53,6 +61,7 @@ impl SaveFile {
             replace,
             temporary,
             file: Mutex::new(None),
+            written: AtomicU64::new(0),
         }
     }
 
@@ -81,8 +90,16 @@ impl SaveFile {
                 return Err(forged);
             };
             let offset = u64::from(index) * u64::from(self.entry.chunk_size().get());
-            write_at(&file, bytes, offset).map_err(|source| self.failed(source))
+            let written = write_at(&file, bytes, offset).and_then(|()| self.sync_some(&file, len));
+            written.map_err(|source| self.failed(source))
         })
+    }
+
+    /// Has the disk work while chunks still come, instead of all at the end.
+    fn sync_some(&self, file: &File, len: usize) -> io::Result<()> {
+        let before = self.written.fetch_add(len as u64, Ordering::Relaxed);
+        let due = (before + len as u64) / SYNC_EVERY > before / SYNC_EVERY;
+        if due { file.sync_data() } else { Ok(()) }
     }
 
     /// Makes the file durable and gives it its name. Every chunk must have

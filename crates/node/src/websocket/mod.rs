@@ -179,3 +179,25 @@ fn problem(error: &tungstenite::Error) -> String {
         error => format!("it does not speak the protocol: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_counts_as_gone_only_when_it_stays_silent() {
+        let heard = Heard::now();
+        let start = Instant::now();
+        let listen = async {
+            tokio::time::sleep(SILENCE / 2).await;
+            heard.touch();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = listen => {}
+            _ = heard.until_silent() => {}
+        }
+        let silent = start.elapsed();
+        assert!(silent >= 3 * SILENCE / 2, "{silent:?}");
+    }
+}
