@@ -20,7 +20,7 @@ export default defineConfig({
   // A transfer keeps two cores busy by itself.
   workers: 1,
   timeout: 120_000,
-  expect: { timeout: 60_000 },
+  expect: { timeout: 40_000 },
   use: {
     launchOptions: {
       executablePath: process.env.SAMARA_CHROMIUM ?? "/usr/bin/chromium",

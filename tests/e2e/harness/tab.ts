@@ -1,5 +1,11 @@
 /** The page in one browser, driven as a person would. */
-import { type Browser, expect, type Locator, type Page } from "@playwright/test";
+import {
+  type Browser,
+  type BrowserContext,
+  expect,
+  type Locator,
+  type Page,
+} from "@playwright/test";
 import { sha256 } from "./input.ts";
 
 export interface SourceSeen {
@@ -27,10 +33,18 @@ export class Tab {
 
   /** A tab in a browser profile of its own. */
   static async open(browser: Browser, url: string): Promise<Tab> {
-    const context = await browser.newContext({ acceptDownloads: true });
-    const tab = new Tab(await context.newPage());
+    return Tab.#inProfile(await browser.newContext({ acceptDownloads: true }), url);
+  }
+
+  static async #inProfile(profile: BrowserContext, url: string): Promise<Tab> {
+    const tab = new Tab(await profile.newPage());
     await tab.page.goto(url);
     return tab;
+  }
+
+  /** Another tab beside this one, in the same profile; ends with it. */
+  beside(url: string): Promise<Tab> {
+    return Tab.#inProfile(this.page.context(), url);
   }
 
   /** Uncaught errors, refusals by the content policy, requests to others. */
@@ -62,6 +76,14 @@ export class Tab {
 
   async waitFor(state: "waiting" | "active" | "paused" | "done" | "failed"): Promise<void> {
     await expect(this.transfer).toHaveAttribute("data-state", state);
+  }
+
+  /** Waits until more than `bytes` of the file are there. */
+  async reach(bytes: number): Promise<void> {
+    await this.page.waitForFunction((bytes) => {
+      const bar = document.querySelector<HTMLProgressElement>("[data-testid=progress]");
+      return bar !== null && bar.max > 1 && bar.value > bytes;
+    }, bytes);
   }
 
   /** Pauses as soon as more than `bytes` are there, and resolves to how many are. */

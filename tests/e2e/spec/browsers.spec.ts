@@ -67,6 +67,17 @@ test("the page lets the address bar resume what it shows", async ({ stage }) => 
   expect((await reader.save()).hash).toBe(input.hash);
 });
 
+test("two tabs of one browser share what they hold", async ({ stage }) => {
+  const input = await stage.input();
+  const relay = await stage.relay();
+  const sender = await stage.tab(relay.page);
+  const beside = await sender.beside(await sender.send(input.path));
+  await beside.waitFor("done");
+  expect((await beside.save()).hash).toBe(input.hash);
+  expect(await beside.sources()).toEqual([]);
+  expect(beside.complaints).toEqual([]);
+});
+
 async function expectDirect(
   relay: Relay,
   sources: { path: string; bytes: number }[],

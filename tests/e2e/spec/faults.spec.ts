@@ -1,6 +1,7 @@
 import { cp, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { MIB } from "../harness/input.ts";
+import { Relay } from "../harness/relay.ts";
 import { expect, test } from "../harness/stage.ts";
 
 test("a wrong or truncated link is refused in words that say what to do", async ({ stage }) => {
@@ -28,24 +29,44 @@ test("a wrong or truncated link is refused in words that say what to do", async 
   await expect(reader.error).toHaveCount(0);
 });
 
-test("a page tells that its relay is gone, and goes on when it is back", async ({ stage }) => {
+test("a page tells that its relay is gone amid a transfer, and goes on when it is back", async ({
+  stage,
+}) => {
   const input = await stage.input();
   const relay = await stage.relay();
   const { entry, link } = await stage.ingest(input, stage.path("seeder"));
+  await stage.seed(entry, stage.path("seeder"), "--relay", relay.url, "--no-dht");
   const reader = await stage.tab(relay.page);
   await reader.openLink(link);
-  await reader.waitFor("waiting");
-  await expect(reader.error).toHaveCount(0);
+  await reader.reach(8 * MIB);
 
   await relay.stop();
   await expect(reader.error).toContainText(relay.host);
-  await expect(reader.error).toContainText("by itself");
+  await expect(reader.error).toContainText("keeps trying");
+  await reader.waitFor("waiting");
+  expect(await reader.held()).toBeLessThan(input.size);
 
-  const again = stage.started(await relay.restart());
-  await stage.seed(entry, stage.path("seeder"), "--relay", again.url, "--no-dht");
+  stage.started(await relay.restart());
   await reader.waitFor("done");
   await expect(reader.error).toHaveCount(0);
   expect((await reader.save()).hash).toBe(input.hash);
+});
+
+test("a page that starts without its relay finds it once it is there", async ({ stage }) => {
+  const input = await stage.input(3 * MIB);
+  const page = await stage.relay();
+  const relay = await Relay.start(stage.path("meeting"));
+  await relay.stop();
+  const sender = await stage.tab(`${page.page}?relay=${relay.url}`);
+  const link = await sender.send(input.path);
+  await expect(sender.error).toContainText(relay.host);
+
+  stage.started(await relay.restart());
+  await expect(sender.error).toHaveCount(0);
+  const reader = await stage.tab(link);
+  await reader.waitFor("done");
+  expect((await reader.save()).hash).toBe(input.hash);
+  expect(await page.count("samara_joins_total")).toBe(0);
 });
 
 test("browsers that have met need the relay no more", async ({ stage }) => {

@@ -20,8 +20,8 @@ export function Reach({ samara }: { samara: Samara }) {
       {state === "off" &&
         lost.map((relay) => (
           <p key={relay.url} class="fault" role="alert" data-testid="error">
-            The relay {host(relay.url)} cannot be reached: {relay.problem}. The page tries again by
-            itself; until then nobody new can find you. Check your network.
+            No connection to the relay {host(relay.url)}: {relay.problem}. The page keeps trying;
+            until it succeeds, nobody new can find it.
           </p>
         ))}
     </div>
