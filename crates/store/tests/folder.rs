@@ -361,3 +361,45 @@ fn a_store_full_of_pins_says_what_to_do() {
     store.unpin(&[pinned.id()]).unwrap();
     assert_eq!(store.put(&more).unwrap().evicted, [pinned.id()]);
 }
+
+#[test]
+fn what_the_disk_refuses_to_remove_is_still_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (stuck, free) = (blob(1, 1_000), blob(2, 1_000));
+    store.put_all(&[stuck.clone(), free.clone()]).unwrap();
+    // A folder is not removed as a file, not even for root.
+    let path = file_of(dir.path(), stuck.id());
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+
+    let error = store.remove_all(&[stuck.id(), free.id()]).unwrap_err();
+    assert!(
+        error.to_string().contains(&stuck.id().to_string()),
+        "{error}"
+    );
+    assert_eq!(store.ids(), [stuck.id()]);
+    assert!(store.get(&stuck.id()).is_err());
+
+    fs::remove_dir(&path).unwrap();
+    assert!(store.put(&stuck).unwrap().new);
+    assert_eq!(store.get(&stuck.id()).unwrap(), Some(stuck));
+}
+
+#[test]
+fn a_lease_ends_with_its_owner_and_a_pin_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (leased, pinned) = (blob(1, 1_000), blob(2, 1_000));
+    let store = open(dir.path());
+    let mut lease = store.lease(&[leased.id()]);
+    lease.extend(&[pinned.id()]);
+    assert_eq!(lease.ids(), [leased.id(), pinned.id()]);
+    store.put_all(&[leased.clone(), pinned.clone()]).unwrap();
+    store.pin(lease.ids().get(1..).unwrap()).unwrap();
+    assert_eq!(store.stats().pinned_blobs, 2);
+
+    drop(lease);
+    assert!(!store.is_pinned(&leased.id()));
+    drop(store);
+    assert!(open(dir.path()).is_pinned(&pinned.id()));
+}
