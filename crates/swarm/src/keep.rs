@@ -9,7 +9,7 @@ use samara_core::message::ErrorCode;
 
 use crate::Swarm;
 use crate::connection::{Carrier, Connection, Origin, Scope, Stage};
-use crate::face::{Address, ConnectionId, Event, Output};
+use crate::face::{Address, ConnectionId, Event, Output, Path};
 use crate::time::{Millis, Time};
 
 /// An address the user wants to stay connected to.
@@ -154,7 +154,7 @@ impl Swarm {
             let at = match &connection.stage {
                 Stage::Dialing { until } | Stage::Greeting { until, .. } => *until,
                 Stage::Ready(peer) if peer.asking.requests.is_empty() => continue,
-                Stage::Ready(peer) => peer.asking.last_heard + self.config.limits.stall,
+                Stage::Ready(peer) => peer.asking.last_heard + self.patience(peer.path),
             };
             if at > self.now {
                 self.arm(at);
@@ -167,6 +167,14 @@ impl Swarm {
                 }
                 Stage::Ready(_) => self.give_up(id),
             }
+        }
+    }
+
+    /// How long a source that owes a blob may be silent.
+    fn patience(&self, path: Path) -> Millis {
+        match path {
+            Path::WebSocket => self.config.limits.stall_whole,
+            Path::WebRtc | Path::Circuit => self.config.limits.stall,
         }
     }
 

@@ -12,8 +12,13 @@ pub struct Limits {
     pub handshake: Millis,
     /// From a dial to a connection.
     pub dial: Millis,
-    /// A source that owes blobs and sends nothing for this long is stalled.
+    /// A source that owes blobs in parts and sends none for this long is
+    /// stalled.
     pub stall: Millis,
+    /// The same for a source that sends blobs whole: nothing of one is seen
+    /// before all of it is there, so this is also the slowest such source that
+    /// is any use, 1 MiB in this time.
+    pub stall_whole: Millis,
     /// First wait before dialing a kept address again; doubles each time.
     pub redial_first: Millis,
     /// Longest wait before dialing a kept address again.
@@ -63,6 +68,7 @@ impl Default for Limits {
             handshake: Millis::seconds(10),
             dial: Millis::seconds(15),
             stall: Millis::seconds(15),
+            stall_whole: Millis::seconds(60),
             redial_first: Millis::seconds(1),
             redial_most: Millis::seconds(60),
             lookup_every: Millis::seconds(30),
