@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use samara_core::{Blob, BlobId};
-use samara_store::Store;
+use samara_store::{Lease, Store};
 use samara_swarm::{ConnectionId, Input, StoreFailure, TransferId};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
@@ -117,23 +117,9 @@ impl Disk {
         });
     }
 
-    /// Keeps blobs from eviction while they are needed, or no longer.
-    pub fn pin(&self, ids: Vec<BlobId>, pinned: bool) {
-        // Without a limit nothing is evicted, and every pin costs a write.
-        if self.store.stats().max_bytes.is_none() {
-            return;
-        }
-        let store = self.store.clone();
-        self.tasks.spawn_blocking(move || {
-            let result = if pinned {
-                store.pin(&ids)
-            } else {
-                store.unpin(&ids)
-            };
-            if let Err(error) = result {
-                tracing::warn!(%error, "blobs of a transfer may be evicted while it runs");
-            }
-        });
+    /// Keeps blobs from eviction while the lease lives.
+    pub fn lease(&self, ids: &[BlobId]) -> Lease {
+        self.store.lease(ids)
     }
 
     fn run(&self, turns: &Arc<Semaphore>, job: impl FnOnce() -> Command + Send + 'static) {

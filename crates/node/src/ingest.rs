@@ -16,8 +16,8 @@ use samara_core::entry::EntryError;
 use samara_core::entry::blob::seal_entry;
 use samara_core::entry::{OCTET_STREAM, to_file_name};
 use samara_core::seal::{SealingKey, seal};
-use samara_core::{BlobId, Chunk, ChunkSize, FileEntry, Link, padding};
-use samara_store::{PinError, PutError, Store};
+use samara_core::{Blob, BlobId, Chunk, ChunkSize, FileEntry, Link, padding};
+use samara_store::{Lease, PinError, PutError, Store};
 
 /// Each has a chunk in memory.
 const MAX_THREADS: usize = 32;
@@ -70,7 +70,10 @@ pub fn ingest(
         store,
         path,
         progress,
-        put: Mutex::new(Vec::new()),
+        put: Mutex::new(Put {
+            lease: store.lease(&[]),
+            lens: Vec::new(),
+        }),
     };
     run.ingest().inspect_err(|_| run.undo())
 }
@@ -79,7 +82,15 @@ struct Run<'a> {
     store: &'a Store,
     path: &'a Path,
     progress: &'a (dyn Fn(u64) -> ControlFlow<()> + Sync),
-    put: Mutex<Vec<(BlobId, u32)>>,
+    put: Mutex<Put>,
+}
+
+/// Blobs of the file. Until all are there and pinned, the lease keeps each
+/// from making room for the next.
+struct Put {
+    lease: Lease,
+    /// In the lease's order.
+    lens: Vec<u32>,
 }
 
 /// The file, read by one thread at a time.
@@ -127,7 +138,10 @@ impl Run<'_> {
         for blob in &sealed.blobs {
             self.put(blob)?;
         }
-        let blobs = std::mem::take(&mut *lock(&self.put));
+        let put = lock(&self.put);
+        let ids = put.lease.ids();
+        self.store.pin(ids)?;
+        let blobs = ids.iter().copied().zip(put.lens.iter().copied()).collect();
         Ok(Ingested {
             entry,
             link: sealed.link,
@@ -160,26 +174,21 @@ impl Run<'_> {
         }
     }
 
-    fn put(&self, blob: &samara_core::Blob) -> Result<(), IngestError> {
-        let id = blob.id();
+    fn put(&self, blob: &Blob) -> Result<(), IngestError> {
         let len = u32::try_from(blob.bytes().len()).expect("a blob is about 1 MiB at most");
-        lock(&self.put).push((id, len));
-        self.store.pin(&[id])?;
+        {
+            let mut put = lock(&self.put);
+            put.lease.extend(&[blob.id()]);
+            put.lens.push(len);
+        }
         self.store.put(blob)?;
         Ok(())
     }
 
     /// Nobody has the keys of what was put.
     fn undo(&self) {
-        let put = std::mem::take(&mut *lock(&self.put));
-        let ids: Vec<BlobId> = put.into_iter().map(|(id, _)| id).collect();
-        for id in &ids {
-            if let Err(error) = self.store.remove(id) {
-                tracing::warn!(%error, "a blob that nobody can open stays in the store");
-            }
-        }
-        if let Err(error) = self.store.unpin(&ids) {
-            tracing::warn!(%error, "pins that nobody needs stay in the store");
+        if let Err(error) = self.store.remove_all(lock(&self.put).lease.ids()) {
+            tracing::warn!(%error, "blobs that nobody can open stay in the store");
         }
     }
 

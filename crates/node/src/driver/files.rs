@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use samara_core::{BlobId, FileEntry, Link};
+use samara_store::Lease;
 use samara_swarm::{Input, Target, TransferId};
 use tokio::sync::mpsc;
 
@@ -21,8 +22,8 @@ pub(super) struct Opened {
     events: mpsc::UnboundedSender<TransferEvent>,
     destination: Option<Destination>,
     saving: Option<Saving>,
-    /// Kept from eviction until the file is there.
-    pinned: Vec<BlobId>,
+    /// What is fetched or seeded is not evicted.
+    lease: Option<Lease>,
 }
 
 /// A file taking shape.
@@ -55,7 +56,7 @@ impl Opened {
             events,
             destination,
             saving: None,
-            pinned: Vec::new(),
+            lease: None,
         }
     }
 }
@@ -92,9 +93,9 @@ impl Driver {
             let file = SaveFile::new(Arc::clone(entry), &opened.link, destination);
             opened.saving = Some(Saving::new(file));
         }
-        opened.pinned = entry.chunks().iter().map(|chunk| chunk.id).collect();
-        opened.pinned.push(opened.link.id);
-        self.disk.pin(opened.pinned.clone(), true);
+        let chunks = entry.chunks().iter().map(|chunk| chunk.id);
+        let blobs: Vec<BlobId> = chunks.chain([opened.link.id]).collect();
+        opened.lease = Some(self.disk.lease(&blobs));
         self.tell(transfer, TransferEvent::Entry(Arc::clone(entry)));
     }
 
@@ -146,11 +147,10 @@ impl Driver {
     }
 
     pub(super) fn done(&mut self, transfer: TransferId) {
-        if let Some(opened) = self.opened.get_mut(&transfer) {
-            self.disk.pin(std::mem::take(&mut opened.pinned), false);
-            if let Some(saving) = &mut opened.saving {
-                saving.stored = true;
-            }
+        if let Some(opened) = self.opened.get_mut(&transfer)
+            && let Some(saving) = &mut opened.saving
+        {
+            saving.stored = true;
         }
         self.tell(transfer, TransferEvent::Done);
         self.finish_if_complete(transfer);
@@ -169,8 +169,7 @@ impl Driver {
     }
 
     pub(super) fn drop_transfer(&mut self, transfer: TransferId) {
-        if let Some(opened) = self.opened.remove(&transfer) {
-            self.disk.pin(opened.pinned, false);
+        if self.opened.remove(&transfer).is_some() {
             self.handle(Input::Drop { transfer });
         }
     }
