@@ -284,7 +284,14 @@ mod tests {
             "{error}"
         );
         assert!(store.ids().is_empty());
+    }
 
+    #[test]
+    fn an_ingest_that_is_stopped_leaves_nothing_in_the_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, vec![1; 6 << 20]).unwrap();
+        let store = store(dir.path(), None);
         let stop = |_| ControlFlow::Break(());
         let error = ingest(&store, &path, &stop).unwrap_err();
         assert!(matches!(error, IngestError::Stopped), "{error}");
