@@ -174,3 +174,10 @@ pub(crate) fn to_object(value: &impl Serialize) -> JsValue {
         .serialize(&serializer)
         .expect("our own shapes have a JavaScript form")
 }
+
+/// The same, with bytes as `Uint8Array`s.
+pub(crate) fn to_object_with_bytes(value: &impl Serialize) -> JsValue {
+    value
+        .serialize(&serde_wasm_bindgen::Serializer::new())
+        .expect("our own shapes have a JavaScript form")
+}

@@ -6,6 +6,8 @@ export type SamaraErrorCode =
   | "bad-address"
   /** The entry is damaged, forged, or of a kind that is not understood. */
   | "bad-entry"
+  /** Bytes are no message of the protocol. */
+  | "bad-message"
   /** The file cannot be described: its name, say, or its size. */
   | "bad-file"
   /** The page or file could not be read while it was being sealed. */

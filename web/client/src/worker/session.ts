@@ -13,6 +13,7 @@ import { claimName, defaultLimit } from "./profile.ts";
 import { Relays } from "./relays.ts";
 import { scope } from "./scope.ts";
 import { Transfers } from "./transfers.ts";
+import { turn } from "./turn.ts";
 
 /** How often the page hears of gradual change, in milliseconds. */
 const REPORT_EVERY = 200;
@@ -95,6 +96,7 @@ export class Session {
         throw coded("aborted", "reading the file was stopped");
       }
       parts.push(part);
+      await turn();
     }
     return new Blob(parts, { type: this.#transfers.entry(transfer)?.mimeType ?? "" });
   }
