@@ -139,7 +139,12 @@ export interface TransferProgress {
   readonly bytesPerSecond: number;
   readonly sources: readonly Source[];
   /** Once pushed: how many of the blobs the keeper that has most of them holds. */
-  readonly pushed?: { readonly held: number; readonly total: number };
+  readonly pushed?: {
+    readonly held: number;
+    readonly total: number;
+    /** Why the keeper takes no more. */
+    readonly refused?: string;
+  };
 }
 
 export interface TransferEventMap {
@@ -170,7 +175,7 @@ export interface Transfer extends EventTarget {
   stream(options?: { signal?: AbortSignal }): ReadableStream<Uint8Array>;
   /**
    * Offers the file to every connected peer that keeps pushed blobs. Resolves when one
-   * of them holds all of it.
+   * of them holds all of it, rejects with `keeper-full` when one has no more room.
    */
   push(options?: { signal?: AbortSignal }): Promise<void>;
   /** Fetches nothing until resumed; still serves. */

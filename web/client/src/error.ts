@@ -20,6 +20,8 @@ export type SamaraErrorCode =
   | "peer-misbehaved"
   /** The size limit or the browser's quota leaves no room. */
   | "store-full"
+  /** The relay has no room for a copy. */
+  | "keeper-full"
   /** Another tab holds the store in a version that this one cannot use. */
   | "store-in-use"
   /** The store failed, or lost a blob. */

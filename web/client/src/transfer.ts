@@ -35,7 +35,7 @@ export class TransferHandle extends EventTarget implements Transfer {
   }
 
   get state(): TransferState {
-    return this.#snapshot.state;
+    return this.#error ? "failed" : this.#snapshot.state;
   }
 
   get error(): SamaraError | undefined {
@@ -86,10 +86,17 @@ export class TransferHandle extends EventTarget implements Transfer {
   async push({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     await until(this.done, signal);
     this.#worker.note({ kind: "push", transfer: this.id });
+    // What came of an earlier push is not this one's answer.
+    const earlier = this.progress.pushed;
     await this.#when(() => {
       const { pushed } = this.progress;
-      return pushed !== undefined && pushed.held === pushed.total;
+      const settled = pushed !== undefined && pushed !== earlier;
+      return settled && (pushed.held === pushed.total || pushed.refused !== undefined);
     }, signal);
+    const { pushed } = this.progress;
+    if (pushed?.refused !== undefined) {
+      throw new SamaraError("keeper-full", `${pushed.refused}; use another relay or free some`);
+    }
   }
 
   pause(): void {

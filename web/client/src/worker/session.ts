@@ -104,6 +104,7 @@ export class Session {
   note(note: Exclude<Note, { kind: "abort" }>): void {
     switch (note.kind) {
       case "push":
+        this.#transfers.push(note.transfer);
         this.#peer.push(note.transfer);
         return;
       case "pause":

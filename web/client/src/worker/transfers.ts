@@ -8,7 +8,7 @@ interface Known {
   speed: Speed;
   entry?: EntryInfo;
   error?: PlainError;
-  pushed?: { held: number; total: number };
+  pushed?: { held: number; total: number; refused?: string };
   /** The last snapshot the page got, to send no second like it. */
   told: string;
 }
@@ -23,6 +23,11 @@ export class Transfers {
 
   entry(transfer: number): EntryInfo | undefined {
     return this.#known.get(transfer)?.entry;
+  }
+
+  /** What came of an earlier push counts no more. */
+  push(transfer: number): void {
+    delete this.#known.get(transfer)?.pushed;
   }
 
   /** Whether the page should hear of it at once. */
@@ -42,6 +47,11 @@ export class Transfers {
         const { held, total } = event;
         this.#get(event.transfer).pushed = { held, total };
         return held === total;
+      }
+      case "pushRefused": {
+        const { held, total } = this.#get(event.transfer).pushed ?? { held: 0, total: 0 };
+        this.#get(event.transfer).pushed = { held, total, refused: event.reason };
+        return true;
       }
       case "done":
         return true;
