@@ -243,6 +243,10 @@ impl Driver {
                 held,
                 total,
             }),
+            Event::PushRefused { transfer, reason } => self.tell(&HostEvent::PushRefused {
+                transfer: short(transfer),
+                reason: &reason,
+            }),
             Event::Kept { address, problem } => self.tell(&HostEvent::Kept {
                 url: &address,
                 problem: problem.as_deref(),

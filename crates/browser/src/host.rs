@@ -20,6 +20,7 @@ export type PeerEvent =
   | { kind: 'done'; transfer: number }
   | { kind: 'failed'; transfer: number; code: string; message: string }
   | { kind: 'pushed'; transfer: number; held: number; total: number }
+  | { kind: 'pushRefused'; transfer: number; reason: string }
   | { kind: 'kept'; url: string; problem?: string }
   | { kind: 'misbehaved'; peer?: string; what: string };
 
@@ -101,6 +102,11 @@ pub(crate) enum HostEvent<'a> {
         transfer: u32,
         held: u32,
         total: u32,
+    },
+    #[serde(rename = "pushRefused")]
+    PushRefused {
+        transfer: u32,
+        reason: &'a str,
     },
     Kept {
         url: &'a str,

@@ -10,6 +10,7 @@
 //! input and the driver's loop takes it, so nothing is borrowed twice.
 
 mod alarm;
+mod buffer;
 pub mod codec;
 mod driver;
 mod error;

@@ -3,6 +3,7 @@
 //! Nothing is awaited inside a transaction but the transaction's own requests:
 //! it would end meanwhile.
 
+use std::cell::RefCell;
 use std::future::IntoFuture as _;
 
 use idb::{Database as Idb, DatabaseEvent as _, Factory, ObjectStoreParams, TransactionMode};
@@ -13,7 +14,7 @@ use web_sys::IdbTransaction;
 
 use super::error::{OpenStoreError, PutError};
 use super::index::{LastUse, Record};
-use crate::number::{number, whole};
+use crate::number::{length, number, whole};
 
 const VERSION: u32 = 1;
 /// Blob id to sealed bytes.
@@ -25,7 +26,12 @@ const META: &str = "meta";
 /// The peer id.
 const PEER: &str = "peer";
 
-pub(crate) struct Database(Idb);
+pub(crate) struct Database {
+    idb: Idb,
+    /// Where blobs are copied on their way to the database. Most are of one
+    /// length, and memory that was used before is faster.
+    copy: RefCell<Uint8Array>,
+}
 
 /// What one transaction changes.
 #[derive(Default)]
@@ -54,7 +60,10 @@ impl Database {
             }
         });
         match request.await {
-            Ok(database) => Ok(Self(database)),
+            Ok(idb) => Ok(Self {
+                idb,
+                copy: RefCell::new(Uint8Array::new_with_length(0)),
+            }),
             Err(idb::Error::DomException(error)) if error.name() == "VersionError" => {
                 Err(OpenStoreError::InUse)
             }
@@ -64,7 +73,7 @@ impl Database {
 
     /// The peer id in the database; `fresh` becomes it if there is none.
     pub async fn peer(&self, fresh: PeerId) -> Result<PeerId, OpenStoreError> {
-        let transaction = self.0.transaction(&[META], TransactionMode::ReadWrite)?;
+        let transaction = self.idb.transaction(&[META], TransactionMode::ReadWrite)?;
         let meta = transaction.object_store(META)?;
         let key = JsValue::from_str(PEER);
         if let Some(found) = meta.get(key.clone())?.await? {
@@ -79,7 +88,9 @@ impl Database {
     }
 
     pub async fn records(&self) -> Result<Vec<(BlobId, Record)>, OpenStoreError> {
-        let transaction = self.0.transaction(&[RECORDS], TransactionMode::ReadOnly)?;
+        let transaction = self
+            .idb
+            .transaction(&[RECORDS], TransactionMode::ReadOnly)?;
         let store = transaction.object_store(RECORDS)?;
         let keys = store.get_all_keys(None, None)?.into_future();
         let values = store.get_all(None, None)?.into_future();
@@ -94,7 +105,7 @@ impl Database {
     }
 
     pub async fn get(&self, blob: BlobId) -> Result<Option<Uint8Array>, idb::Error> {
-        let transaction = self.0.transaction(&[BLOBS], TransactionMode::ReadOnly)?;
+        let transaction = self.idb.transaction(&[BLOBS], TransactionMode::ReadOnly)?;
         let found = transaction.object_store(BLOBS)?.get(key(&blob))?.await?;
         Ok(found.map(JsCast::unchecked_into))
     }
@@ -102,8 +113,8 @@ impl Database {
     /// Makes all of a batch true, or nothing.
     pub async fn write(&self, batch: &Batch) -> Result<(), PutError> {
         let stores = [BLOBS, RECORDS];
-        let transaction = self.0.transaction(&stores, TransactionMode::ReadWrite)?;
-        let asked = ask(&transaction, batch);
+        let transaction = self.idb.transaction(&stores, TransactionMode::ReadWrite)?;
+        let asked = self.ask(&transaction, batch);
         let raw = IdbTransaction::from(transaction);
         let transaction = idb::Transaction::from(raw.clone());
         if let Err(error) = asked {
@@ -119,27 +130,39 @@ impl Database {
         }
     }
 
-    pub fn close(&self) {
-        self.0.close();
+    fn ask(&self, transaction: &idb::Transaction, batch: &Batch) -> Result<(), idb::Error> {
+        let blobs = transaction.object_store(BLOBS)?;
+        let records = transaction.object_store(RECORDS)?;
+        for blob in &batch.gone {
+            blobs.delete(key(blob))?;
+            records.delete(key(blob))?;
+        }
+        for (blob, record) in &batch.put {
+            let key = key(&blob.id());
+            blobs.put(&self.copied(blob.bytes()), Some(&key))?;
+            records.put(&value(*record), Some(&key))?;
+        }
+        for (blob, record) in &batch.touched {
+            records.put(&value(*record), Some(&key(blob)))?;
+        }
+        Ok(())
     }
-}
 
-fn ask(transaction: &idb::Transaction, batch: &Batch) -> Result<(), idb::Error> {
-    let blobs = transaction.object_store(BLOBS)?;
-    let records = transaction.object_store(RECORDS)?;
-    for blob in &batch.gone {
-        blobs.delete(key(blob))?;
-        records.delete(key(blob))?;
+    /// The bytes in JavaScript's memory, until the next call. A request takes
+    /// its own copy at once.
+    fn copied(&self, bytes: &[u8]) -> Uint8Array {
+        let mut copy = self.copy.borrow_mut();
+        if length(f64::from(copy.length())) == bytes.len() {
+            copy.copy_from(bytes);
+        } else {
+            *copy = Uint8Array::from(bytes);
+        }
+        copy.clone()
     }
-    for (blob, record) in &batch.put {
-        let key = key(&blob.id());
-        blobs.put(&Uint8Array::from(&blob.bytes()[..]), Some(&key))?;
-        records.put(&value(*record), Some(&key))?;
+
+    pub fn close(&self) {
+        self.idb.close();
     }
-    for (blob, record) in &batch.touched {
-        records.put(&value(*record), Some(&key(blob)))?;
-    }
-    Ok(())
 }
 
 fn key(blob: &BlobId) -> JsValue {

@@ -26,6 +26,7 @@ pub(crate) use self::error::{OpenStoreError, PutError, ReadError};
 use self::index::{Index, LastUse};
 use self::tabs::Tabs;
 use self::writer::Job;
+use crate::buffer;
 use crate::number::whole;
 
 /// What is in the store now that was not, and the other way round.
@@ -109,7 +110,7 @@ impl Store {
     /// Reads a blob.
     pub async fn get(&self, blob: BlobId) -> Option<Bytes> {
         if let Ok(Some(bytes)) = self.0.database.get(blob).await {
-            return Some(Bytes::from(bytes.to_vec()));
+            return Some(buffer::take(&bytes.buffer()));
         }
         self.0.index.borrow_mut().remove(&blob);
         None

@@ -1,7 +1,7 @@
 //! One connection: from a channel in the making to its end.
 
 use bytes::Bytes;
-use js_sys::{ArrayBuffer, Uint8Array};
+use js_sys::ArrayBuffer;
 use samara_swarm::{ConnectionId, Input, Path};
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::MessageEvent;
@@ -9,6 +9,7 @@ use web_sys::MessageEvent;
 use super::channel::Channel;
 use super::flow::{Flow, LOW};
 use super::{Happened, Listener};
+use crate::buffer;
 use crate::handlers::Handlers;
 use crate::number::length;
 
@@ -189,7 +190,7 @@ impl Drop for Connection {
 fn bytes(event: &JsValue) -> Bytes {
     let event: &MessageEvent = event.unchecked_ref();
     match event.data().dyn_into::<ArrayBuffer>() {
-        Ok(buffer) => Bytes::from(Uint8Array::new(&buffer).to_vec()),
+        Ok(buffer) => buffer::take(&buffer),
         Err(_) => Bytes::new(),
     }
 }
