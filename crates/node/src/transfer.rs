@@ -39,6 +39,11 @@ pub enum TransferEvent {
         /// Blobs pushed.
         total: u32,
     },
+    /// A keeper takes no more of what is pushed.
+    PushRefused {
+        /// Why, in the keeper's words.
+        reason: String,
+    },
     /// The transfer ended without its file.
     Failed(TransferError),
 }

@@ -17,12 +17,20 @@ use crate::assembly::{Assembly, WrongPart};
 use crate::connection::{Asked, Asking, Slot};
 use crate::face::{ConnectionId, Event, Output, Path, StoreFailure};
 use crate::greet::UNEXPECTED;
+use crate::want::ADOPTED;
 
 /// A blob to be fetched.
 pub(crate) struct Wanted {
     /// Where it belongs; the first one orders it.
     pub(crate) slots: BTreeSet<Slot>,
     pub(crate) state: WantedState,
+}
+
+impl Wanted {
+    /// Whether only a push asks for it.
+    pub(crate) fn is_adopted(&self) -> bool {
+        self.slots.iter().all(|(transfer, _)| *transfer == ADOPTED)
+    }
 }
 
 /// Where a wanted blob is.

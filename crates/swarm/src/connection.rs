@@ -159,6 +159,8 @@ pub(crate) struct Telling {
     /// How far into each transfer's blobs the wants were told.
     pub(crate) cursors: BTreeMap<TransferId, usize>,
     pub(crate) pushes: BTreeMap<TransferId, PushTo>,
+    /// The peer has no room for pushes.
+    pub(crate) full: bool,
 }
 
 /// A push towards one peer.

@@ -316,6 +316,13 @@ pub enum Event {
         /// Blobs pushed.
         total: u32,
     },
+    /// A keeper takes no more of a pushed transfer. Push again to try again.
+    PushRefused {
+        /// Which.
+        transfer: TransferId,
+        /// Why, in the keeper's words.
+        reason: Box<str>,
+    },
     /// The connection to a kept address changed.
     Kept {
         /// The address of [`Input::Keep`].

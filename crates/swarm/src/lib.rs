@@ -47,6 +47,7 @@ use alloc::vec::Vec;
 
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng as _;
+use samara_core::message::ErrorCode;
 use samara_core::{BlobId, Message, RequestId, Topic};
 
 use crate::ask::{Storing, Wanted};
@@ -231,6 +232,11 @@ impl Swarm {
             } => {
                 self.on_part(from, request, offset, total, &data);
             }
+            Message::Error {
+                request: RequestId(0),
+                code: ErrorCode::FULL,
+                text,
+            } => self.on_push_refused(from, &text),
             // About the connection as a whole: whoever says so closes it.
             Message::Error {
                 request: RequestId(0),

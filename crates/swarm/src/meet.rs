@@ -474,7 +474,7 @@ impl Swarm {
         for id in hanging.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.drop_connection(id, "the relay is gone");
         }
-        self.disown();
+        self.disown_lost();
     }
 }
 

@@ -12,6 +12,7 @@ use crate::connection::Connection;
 use crate::face::{Event, Progress, Source, State, Target, TransferFailure, TransferId};
 use crate::serve::Waiter;
 use crate::transfer::{Phase, Resolving, Step, Transfer};
+use crate::want::ADOPTED;
 
 impl Swarm {
     pub(crate) fn on_open(&mut self, id: TransferId, target: Target) {
@@ -192,7 +193,11 @@ impl Swarm {
     pub(crate) fn on_store_failed(&mut self, blob: BlobId, text: &str) {
         let wanted = self.wanted.remove(&blob);
         for (transfer, _) in wanted.into_iter().flat_map(|wanted| wanted.slots) {
-            self.fail(transfer, TransferFailure::Store(text.into()));
+            if transfer == ADOPTED {
+                self.refuse_push(blob, "the keeper's store has no room");
+            } else {
+                self.fail(transfer, TransferFailure::Store(text.into()));
+            }
         }
     }
 

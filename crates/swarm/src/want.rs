@@ -8,11 +8,11 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use samara_core::message::{ErrorCode, Features, Hops};
-use samara_core::{BlobId, Message};
+use samara_core::{BlobId, Message, RequestId};
 
 use crate::Swarm;
 use crate::ask::{Wanted, WantedState};
-use crate::connection::Scope;
+use crate::connection::{Connection, Scope};
 use crate::face::{ConnectionId, Event, TransferId};
 use crate::serve::batches;
 
@@ -80,7 +80,7 @@ impl Swarm {
 
     pub(crate) fn on_want(&mut self, from: ConnectionId, wants: Vec<(BlobId, Hops)>) {
         let most = self.config.limits.wants_per_peer;
-        let mut haves = Vec::new();
+        let (mut haves, mut withdrawn) = (Vec::new(), Vec::new());
         let blobs: Vec<_> = wants.iter().map(|(blob, _)| *blob).collect();
         for (blob, hops) in wants {
             let held = self.held.get(&blob).copied();
@@ -90,6 +90,7 @@ impl Swarm {
             let serving = &mut peer.serving;
             if hops == Hops::WITHDRAWN {
                 serving.wants.remove(&blob);
+                withdrawn.push(blob);
             } else if let Some(len) = held {
                 haves.push((blob, len));
             } else if serving.wants.len() < most {
@@ -100,6 +101,7 @@ impl Swarm {
         }
         self.send_haves(from, haves);
         self.widen_scope(from, &blobs);
+        self.disown(&withdrawn);
         let excess = self.peer_mut(from).map_or(0, |peer| peer.serving.excess);
         if excess > most {
             self.misbehaved(from, ErrorCode::TOO_MANY, "too many wants at once");
@@ -186,20 +188,29 @@ impl Swarm {
         }
     }
 
+    /// Takes nothing more of a push that was taken back.
+    fn disown(&mut self, blobs: &[BlobId]) {
+        for blob in blobs {
+            if self
+                .wanted
+                .get(blob)
+                .is_some_and(|w| w.is_adopted() && w.state == WantedState::Idle)
+            {
+                self.wanted.remove(blob);
+            }
+        }
+    }
+
     /// Forgets pushed blobs that nobody connected holds any more.
-    pub(crate) fn disown(&mut self) {
+    pub(crate) fn disown_lost(&mut self) {
         let peers: Vec<_> = self
             .connections
             .values()
-            .filter_map(|c| c.ready())
+            .filter_map(Connection::ready)
             .collect();
         self.wanted.retain(|blob, wanted| {
-            let adopted = wanted
-                .slots
-                .iter()
-                .all(|(transfer, _)| *transfer == ADOPTED);
             let held = || peers.iter().any(|peer| peer.asking.has.contains(blob));
-            !adopted || wanted.state == WantedState::Storing || held()
+            !wanted.is_adopted() || wanted.state == WantedState::Storing || held()
         });
     }
 
@@ -209,6 +220,9 @@ impl Swarm {
         }
         let peers: Vec<_> = self.connections.keys().copied().collect();
         for id in peers {
+            if let Some(peer) = self.peer_mut(id) {
+                peer.telling.full = false;
+            }
             self.push_all(id);
         }
     }
@@ -217,7 +231,10 @@ impl Swarm {
     pub(crate) fn push_all(&mut self, id: ConnectionId) {
         let most = self.config.limits.wants_per_peer / 2;
         let keeps = |peer: &mut crate::connection::Peer| peer.features.contains(Features::KEEPS);
-        if !self.peer_mut(id).is_some_and(keeps) {
+        if !self
+            .peer_mut(id)
+            .is_some_and(|peer| keeps(peer) && !peer.telling.full)
+        {
             return;
         }
         let mut offers = Vec::new();
@@ -243,6 +260,44 @@ impl Swarm {
         let wants = offers.iter().map(|(blob, _)| (*blob, Hops::OWN)).collect();
         self.send_wants(id, wants);
         self.send_haves(id, offers);
+    }
+
+    /// There is no room for a pushed blob: whoever pushed it is told.
+    pub(crate) fn refuse_push(&mut self, blob: BlobId, why: &str) {
+        let pushing = self.connections.iter_mut().filter_map(|(id, connection)| {
+            let peer = connection.ready_mut()?;
+            let wanted = peer.serving.wants.remove(&blob);
+            (wanted && peer.asking.has.contains(&blob)).then_some(*id)
+        });
+        for id in pushing.collect::<Vec<_>>() {
+            let (request, code) = (RequestId(0), ErrorCode::FULL);
+            let text = why.into();
+            self.send(
+                id,
+                &Message::Error {
+                    request,
+                    code,
+                    text,
+                },
+            );
+        }
+    }
+
+    /// A keeper is full: nothing more is offered to it, and what was is taken
+    /// back.
+    pub(crate) fn on_push_refused(&mut self, from: ConnectionId, why: &str) {
+        let Some(peer) = self.peer_mut(from) else {
+            return;
+        };
+        peer.telling.full = true;
+        let pushes = core::mem::take(&mut peer.telling.pushes);
+        let offered = pushes.values().flat_map(|push| push.offered.iter());
+        let withdrawn = offered.map(|blob| (*blob, Hops::WITHDRAWN)).collect();
+        self.send_wants(from, withdrawn);
+        for transfer in pushes.into_keys() {
+            let reason = why.into();
+            self.event(Event::PushRefused { transfer, reason });
+        }
     }
 
     fn count_pushed(&mut self, from: ConnectionId, blobs: &[BlobId]) {

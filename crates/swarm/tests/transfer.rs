@@ -138,6 +138,27 @@ fn a_pushed_file_stays_with_the_relay_after_its_owner_left() {
 }
 
 #[test]
+fn a_push_to_a_full_keeper_is_refused_and_may_be_tried_again() {
+    let (mut net, relay, a, _) = two_browsers();
+    let file = file(200);
+    net.peer(relay).room = 50 * 1040;
+    net.seed(a, &file);
+    net.run(1000);
+    net.input(a, Input::Push { transfer: TRANSFER });
+    net.run(10_000);
+    let refused = net.peer(a).events.iter();
+    let refused = refused.filter(|event| matches!(event, Event::PushRefused { .. }));
+    assert_eq!(refused.count(), 1);
+    let sent = net.peer(a).sent(Path::WebSocket);
+    assert!(sent < 80 * 1040, "little is sent in vain: {sent}");
+
+    net.peer(relay).room = usize::MAX;
+    net.input(a, Input::Push { transfer: TRANSFER });
+    net.run(10_000);
+    assert_eq!(net.peer(relay).store.len(), file.blobs.len());
+}
+
+#[test]
 fn natives_find_each_other_by_the_dht_alone() {
     let mut net = Net::default();
     let seeder = net.add(|config| config.announce = true);

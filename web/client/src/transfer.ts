@@ -86,12 +86,12 @@ export class TransferHandle extends EventTarget implements Transfer {
   async push({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     await until(this.done, signal);
     this.#worker.note({ kind: "push", transfer: this.id });
-    // What came of an earlier push is not this one's answer.
+    // An earlier push's refusal is not this one's answer.
     const earlier = this.progress.pushed;
     await this.#when(() => {
       const { pushed } = this.progress;
-      const settled = pushed !== undefined && pushed !== earlier;
-      return settled && (pushed.held === pushed.total || pushed.refused !== undefined);
+      const refused = pushed?.refused !== undefined && pushed !== earlier;
+      return refused || (pushed !== undefined && pushed.held === pushed.total);
     }, signal);
     const { pushed } = this.progress;
     if (pushed?.refused !== undefined) {

@@ -279,6 +279,10 @@ impl Driver {
                 held,
                 total,
             } => self.tell(transfer, TransferEvent::Pushed { held, total }),
+            Event::PushRefused { transfer, reason } => {
+                let reason = reason.into();
+                self.tell(transfer, TransferEvent::PushRefused { reason });
+            }
             Event::Kept { address, problem } => self.announce(NodeEvent::Kept { address, problem }),
             Event::Misbehaved { peer, what } => {
                 tracing::info!(?peer, %what, "a peer was cut off");

@@ -25,9 +25,9 @@ export class Transfers {
     return this.#known.get(transfer)?.entry;
   }
 
-  /** What came of an earlier push counts no more. */
+  /** An earlier push's refusal counts no more. */
   push(transfer: number): void {
-    delete this.#known.get(transfer)?.pushed;
+    delete this.#known.get(transfer)?.pushed?.refused;
   }
 
   /** Whether the page should hear of it at once. */
