@@ -18,6 +18,7 @@
 //! | `ask` | whom to ask for which blob |
 //! | `serve` | what to send to whom |
 //! | `meet` | whom to meet in rooms, and how |
+//! | `signaling` | what is said to them through the relay |
 //! | `keep` | addresses to stay connected to, DHT, timers |
 #![no_std]
 
@@ -36,6 +37,7 @@ mod limits;
 mod meet;
 mod serve;
 mod signal;
+mod signaling;
 mod time;
 mod transfer;
 mod transfers;

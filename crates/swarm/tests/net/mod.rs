@@ -2,17 +2,18 @@
 //! rooms, and links with a delay. Drives machines as a real driver would, only
 //! that nothing waits.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use samara_core::message::{Features, Reach};
-use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, Message, PeerId, Topic};
+use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, PeerId, Topic};
 use samara_swarm::{
     Address, Config, ConnectionId, Event, Input, Limits, Output, Path, Signal, StoreFailure, Swarm,
     Target, Time, TransferId,
 };
 
 pub mod file;
+mod rooms;
 
 /// One way through the network, in milliseconds.
 const DELAY: u64 = 10;
@@ -404,105 +405,6 @@ impl Net {
         self.after(
             DELAY,
             Happening::Input(host, Input::Closed { connection, reason }),
-        );
-    }
-}
-
-/// A relay's rooms, as simply as can be.
-impl Net {
-    fn on_room_message(&mut self, relay: Host, from: ConnectionId, bytes: &Bytes) {
-        let Some(member_end) = self.links.get(&(relay, from)).copied() else {
-            return;
-        };
-        match Message::decode(bytes).unwrap() {
-            Message::Join { topic, reach } => self.on_join(member_end, topic, reach),
-            Message::Leave { .. } => self.leave_rooms(member_end),
-            Message::Signal {
-                topic,
-                member,
-                sealed,
-            } => {
-                let members = self.rooms.get(&topic).cloned().unwrap_or_default();
-                let sender = members.iter().find(|(_, _, end)| *end == member_end);
-                let target = members.iter().find(|(id, _, _)| *id == member);
-                if let (Some((sender, ..)), Some((.., end))) = (sender, target) {
-                    let member = *sender;
-                    self.tell(
-                        *end,
-                        &Message::Signal {
-                            topic,
-                            member,
-                            sealed,
-                        },
-                    );
-                }
-            }
-            other => panic!("a relay was sent {other:?}"),
-        }
-    }
-
-    fn on_join(&mut self, end: End, topic: Topic, reach: Reach) {
-        self.members += 1;
-        let member = MemberId(self.members);
-        let others = self.rooms.get(&topic).cloned().unwrap_or_default();
-        for (_, _, other) in &others {
-            self.tell(
-                *other,
-                &Message::Joined {
-                    topic,
-                    member,
-                    reach,
-                },
-            );
-        }
-        let members = others.iter().map(|(id, reach, _)| (*id, *reach)).collect();
-        self.tell(
-            end,
-            &Message::Members {
-                topic,
-                you: member,
-                members,
-            },
-        );
-        self.rooms
-            .entry(topic)
-            .or_default()
-            .push((member, reach, end));
-    }
-
-    fn leave_rooms(&mut self, gone: End) {
-        let mut told = VecDeque::new();
-        for (topic, members) in &mut self.rooms {
-            let left = members
-                .iter()
-                .find(|(.., end)| *end == gone)
-                .map(|(id, ..)| *id);
-            members.retain(|(.., end)| *end != gone);
-            if let Some(member) = left {
-                let topic = *topic;
-                told.extend(
-                    members
-                        .iter()
-                        .map(|(.., end)| (*end, Message::Left { topic, member })),
-                );
-            }
-        }
-        for (end, message) in told {
-            self.tell(end, &message);
-        }
-    }
-
-    fn tell(&mut self, (host, connection): End, message: &Message) {
-        let message = message.encode();
-        self.after(
-            DELAY,
-            Happening::Input(
-                host,
-                Input::Received {
-                    connection,
-                    message,
-                },
-            ),
         );
     }
 }
