@@ -39,9 +39,17 @@ pub(crate) enum SeedError {
     /// No room, or a broken database.
     #[error(transparent)]
     Put(#[from] PutError),
+    /// Its name or type is not one.
+    #[error("the file's {field} is not {expected}; give another")]
+    Described {
+        /// Which of them.
+        field: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
     /// It cannot be described.
     #[error(transparent)]
-    Entry(#[from] EntryError),
+    Entry(EntryError),
     /// By the caller's wish.
     #[error("sharing the file was stopped")]
     Stopped,
@@ -52,8 +60,17 @@ impl Coded for SeedError {
         match self {
             Self::Unreadable(_) => "unreadable-file",
             Self::Put(error) => error.code(),
-            Self::Entry(_) => "bad-file",
+            Self::Described { .. } | Self::Entry(_) => "bad-file",
             Self::Stopped => "aborted",
+        }
+    }
+}
+
+impl From<EntryError> for SeedError {
+    fn from(error: EntryError) -> Self {
+        match error {
+            EntryError::Invalid { field, expected } => Self::Described { field, expected },
+            other => Self::Entry(other),
         }
     }
 }

@@ -14,7 +14,7 @@ export type SamaraErrorCode =
   | "unreadable-file"
   /** No connection to a relay; it is tried again until one succeeds. */
   | "relay-unreachable"
-  /** A relay or peer speaks another version of the protocol. */
+  /** A relay or peer speaks another version, or a newer one has written the store. */
   | "wrong-version"
   /** A peer broke the protocol and was cut off. */
   | "peer-misbehaved"
@@ -22,8 +22,6 @@ export type SamaraErrorCode =
   | "store-full"
   /** The relay has no room for a copy. */
   | "keeper-full"
-  /** Another tab holds the store in a version that this one cannot use. */
-  | "store-in-use"
   /** The store failed, or lost a blob. */
   | "store-failed"
   /** The browser lacks something that is needed, or forbids it here. */

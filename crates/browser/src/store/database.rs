@@ -43,7 +43,10 @@ pub(crate) struct Batch {
 
 impl From<idb::Error> for OpenStoreError {
     fn from(error: idb::Error) -> Self {
-        Self::Unavailable(error.to_string())
+        match error {
+            idb::Error::TransactionOpenFailed(_) => Self::Foreign,
+            other => Self::Unavailable(other.to_string()),
+        }
     }
 }
 
@@ -65,7 +68,7 @@ impl Database {
                 copy: RefCell::new(Uint8Array::new_with_length(0)),
             }),
             Err(idb::Error::DomException(error)) if error.name() == "VersionError" => {
-                Err(OpenStoreError::InUse)
+                Err(OpenStoreError::Newer)
             }
             Err(error) => Err(error.into()),
         }

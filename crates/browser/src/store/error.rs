@@ -12,9 +12,9 @@ pub(crate) enum OpenStoreError {
         "this browser keeps no data for this page ({0}); leave private browsing or allow site data"
     )]
     Unavailable(String),
-    /// Another tab has it open in another version.
-    #[error("another tab has the store open in an older version; close or reload the other tabs")]
-    InUse,
+    /// A later version of this software made it.
+    #[error("a newer version of this page has used the store; reload the page")]
+    Newer,
     /// A record is not what this software writes.
     #[error("the store holds data that is not understood; clear this site's data")]
     Foreign,
@@ -24,7 +24,7 @@ impl Coded for OpenStoreError {
     fn code(&self) -> &'static str {
         match self {
             Self::Unavailable(_) => "unsupported",
-            Self::InUse => "store-in-use",
+            Self::Newer => "wrong-version",
             Self::Foreign => "store-failed",
         }
     }
