@@ -2,6 +2,7 @@
 
 mod layers;
 mod licences;
+mod vectors;
 
 use crate::process::run;
 use crate::report::Report;
@@ -30,6 +31,7 @@ pub fn steps(workspace: &Workspace, report: &mut Report) {
     });
     report.step("layers", || layers::check(workspace));
     report.step("licences and sources", || licences::check(workspace));
+    report.step("test vectors", || vectors::check(workspace));
     report.step("web types and lints", || {
         run(workspace.npm(WEB).args(["run", "check"]))
     });
