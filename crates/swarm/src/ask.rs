@@ -19,6 +19,10 @@ use crate::face::{ConnectionId, Event, Output, Path, StoreFailure};
 use crate::greet::UNEXPECTED;
 use crate::want::ADOPTED;
 
+/// Bytes that count as progress: a source that sends fewer within the time of
+/// [`crate::Limits::stall`] holds blobs up and is let go.
+const PROGRESS: usize = 16 << 10;
+
 /// A blob to be fetched.
 pub(crate) struct Wanted {
     /// Where it belongs; the first one orders it.
@@ -107,7 +111,7 @@ impl Swarm {
         asking.last_request = asking.last_request.checked_add(1).unwrap_or(1);
         let request = RequestId(asking.last_request);
         if asking.requests.is_empty() {
-            asking.last_heard = now;
+            asking.progressed(now);
         }
         let parts = Assembly::default();
         asking.requests.insert(request, Asked { blob, parts });
@@ -122,7 +126,7 @@ impl Swarm {
         blob: BlobId,
         data: Bytes,
     ) {
-        match self.asked(from, request) {
+        match self.asked(from, request, data.len()) {
             Some(asked) if asked.blob == blob && data.len() <= MAX_BLOB_LEN => {
                 self.on_blob(from, request, blob, data);
             }
@@ -139,7 +143,7 @@ impl Swarm {
         total: u32,
         data: &[u8],
     ) {
-        let Some(asked) = self.asked(from, request) else {
+        let Some(asked) = self.asked(from, request, data.len()) else {
             return self.check_known(from, request);
         };
         let blob = asked.blob;
@@ -150,11 +154,19 @@ impl Swarm {
         }
     }
 
-    /// The request an answer belongs to; hearing of it counts as progress.
-    fn asked(&mut self, from: ConnectionId, request: RequestId) -> Option<&mut Asked> {
+    /// The request that an answer with so many bytes belongs to.
+    fn asked(
+        &mut self,
+        from: ConnectionId,
+        request: RequestId,
+        bytes: usize,
+    ) -> Option<&mut Asked> {
         let now = self.now;
         let asking = &mut self.peer_mut(from)?.asking;
-        asking.last_heard = now;
+        asking.heard += bytes;
+        if asking.heard >= PROGRESS {
+            asking.progressed(now);
+        }
         asking.requests.get_mut(&request)
     }
 
@@ -168,10 +180,12 @@ impl Swarm {
     }
 
     fn on_blob(&mut self, from: ConnectionId, request: RequestId, blob: BlobId, bytes: Bytes) {
+        let now = self.now;
         let Some(peer) = self.peer_mut(from) else {
             return;
         };
         peer.asking.requests.remove(&request);
+        peer.asking.progressed(now);
         let (peer, len) = (peer.id, bytes.len());
         let Some(wanted) = self.wanted.get_mut(&blob) else {
             return self.ask(from);
@@ -263,6 +277,7 @@ impl Swarm {
         for asked in asking.requests.into_values() {
             self.release(asked.blob);
         }
+        self.disown_lost(&asking.has);
     }
 
     pub(crate) fn on_not_found(&mut self, from: ConnectionId, request: RequestId) {

@@ -99,6 +99,8 @@ pub(crate) struct Peer {
     pub(crate) path: Path,
     /// Longest message to receive.
     pub(crate) accepts: usize,
+    /// When its handshake was done.
+    pub(crate) since: Time,
     /// Longest message to send.
     pub(crate) max_message: usize,
     pub(crate) asking: Asking,
@@ -115,10 +117,20 @@ pub(crate) struct Asking {
     pub(crate) available: BTreeSet<(Slot, BlobId)>,
     pub(crate) requests: BTreeMap<RequestId, Asked>,
     pub(crate) last_request: u32,
-    /// When the peer last sent a piece of a blob, or began to owe one.
+    /// When the peer last made progress, or began to owe a blob.
     pub(crate) last_heard: Time,
+    /// Bytes it sent since; too few are no progress.
+    pub(crate) heard: usize,
     /// Verified bytes it gave, by transfer.
     pub(crate) gave: BTreeMap<TransferId, u64>,
+}
+
+impl Asking {
+    /// The peer is of use: it has time again.
+    pub(crate) fn progressed(&mut self, now: Time) {
+        self.last_heard = now;
+        self.heard = 0;
+    }
 }
 
 /// Where a blob belongs: transfer and position. Orders requests.
@@ -154,13 +166,22 @@ pub(crate) struct Sending {
 /// What a peer was told.
 #[derive(Default)]
 pub(crate) struct Telling {
-    /// Wants it has not answered with a HAVE.
-    pub(crate) told: BTreeSet<BlobId>,
+    /// Wants it has not answered with a HAVE, by transfer.
+    pub(crate) told: BTreeMap<TransferId, BTreeSet<BlobId>>,
     /// How far into each transfer's blobs the wants were told.
     pub(crate) cursors: BTreeMap<TransferId, usize>,
     pub(crate) pushes: BTreeMap<TransferId, PushTo>,
     /// The peer has no room for pushes.
     pub(crate) full: bool,
+}
+
+impl Telling {
+    /// A want is over; whether it was told.
+    pub(crate) fn answered(&mut self, blob: BlobId) -> bool {
+        let told = self.told.values_mut();
+        told.map(|told| told.remove(&blob))
+            .fold(false, |any, one| any | one)
+    }
 }
 
 /// A push towards one peer.
@@ -171,6 +192,15 @@ pub(crate) struct PushTo {
     pub(crate) offered: BTreeSet<BlobId>,
     /// Blobs the peer says it holds.
     pub(crate) held: u32,
+}
+
+impl Peer {
+    /// Whether nothing is to be had from it and it asks for nothing.
+    pub(crate) fn is_idle(&self) -> bool {
+        let asks = &self.serving;
+        let asked = asks.queue.len() + asks.loading + asks.sending.len();
+        self.asking.has.is_empty() && self.asking.requests.is_empty() && asked == 0
+    }
 }
 
 impl Connection {

@@ -76,6 +76,13 @@ impl Swarm {
         if bytes.len() > connection.accepts().min(self.config.limits.message) {
             return self.misbehaved(from, ErrorCode::MALFORMED, "a message too long");
         }
+        if connection.queued > self.config.limits.send_queue_most {
+            return self.misbehaved(
+                from,
+                ErrorCode::TOO_MANY,
+                "asking without taking the answers",
+            );
+        }
         let message = match Message::decode(bytes) {
             Ok(message) => message,
             Err(error) => {
@@ -135,6 +142,7 @@ impl Swarm {
             id: theirs.peer,
             features: theirs.features,
             path,
+            since: self.now,
             accepts: max_message,
             max_message: max_message.min(announced).min(MAX_MESSAGE_LEN),
             asking: Asking::default(),

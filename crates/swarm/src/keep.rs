@@ -139,6 +139,9 @@ impl Swarm {
                 continue;
             }
             let connection = self.dial(address.clone(), Scope::Everything);
+            if connection.is_none() {
+                self.arm(now + self.config.limits.redial_first);
+            }
             if let Some(kept) = self.kept.get_mut(&address) {
                 kept.connection = connection;
             }

@@ -48,6 +48,9 @@ pub struct Limits {
     pub requests_queued: usize,
     /// Bytes handed to one connection and not yet on their way.
     pub send_queue: usize,
+    /// Bytes queued for one peer after which nothing more of it is read: it
+    /// asks and does not take the answers.
+    pub send_queue_most: usize,
     /// Wants of one peer that are remembered until they can be met.
     pub wants_per_peer: usize,
     /// Pushed blobs being taken at once, over all peers.
@@ -83,6 +86,7 @@ impl Default for Limits {
             storing: 32 << 20,
             requests_queued: 64,
             send_queue: 2 << 20,
+            send_queue_most: 8 << 20,
             wants_per_peer: 4096,
             adopting: 65_536,
             adopt_len: 5 << 20,

@@ -12,7 +12,7 @@ use samara_core::message::{Features, Reach};
 use samara_core::{MemberId, Message, Topic};
 
 use crate::Swarm;
-use crate::connection::{Carrier, Connection, Meeting, Origin, Scope, Stage};
+use crate::connection::{Carrier, Connection, Meeting, Origin, Peer, Scope, Stage};
 use crate::face::{Address, ConnectionId, Output, Path, TransferId};
 use crate::greet::UNEXPECTED;
 use crate::time::{Millis, Time};
@@ -21,6 +21,11 @@ use crate::time::{Millis, Time};
 const RETRY_FIRST: Millis = Millis::seconds(2);
 /// Longest wait before trying a member again.
 const RETRY_MOST: Millis = Millis::seconds(60);
+
+/// Between two members left for others.
+const SWAP: Millis = Millis::seconds(2);
+/// For how long a member may have nothing before it is left for another.
+const IDLE: Millis = Millis::seconds(10);
 
 /// One topic's room on one relay.
 pub(crate) struct Room {
@@ -45,6 +50,10 @@ impl Member {
             failures: 0,
             retry_at: Time(0),
         }
+    }
+
+    const fn may_be_direct(&self) -> bool {
+        self.reach.contains(Reach::WEBRTC) && !self.direct_failed
     }
 }
 
@@ -220,34 +229,59 @@ impl Swarm {
     fn meet(&mut self, relay: ConnectionId, topic: Topic) {
         let meetings = self.connections.values().filter_map(Connection::meeting);
         let met: Vec<_> = meetings.filter(|m| m.topic == topic).copied().collect();
-        let mut room_left = self
-            .config
-            .limits
-            .dials_per_transfer
-            .saturating_sub(met.len());
+        let most = self.config.limits.dials_per_transfer;
         let Some(room) = self.rooms.get(&(relay, topic)) else {
             return;
         };
-        let mut to_dial = Vec::new();
-        let mut retry_at = Vec::new();
-        for (id, member) in &room.members {
-            let known = met.iter().any(|m| (m.relay, m.member) == (relay, *id));
-            if known || room_left == 0 {
-                continue;
-            }
-            if member.retry_at > self.now {
-                retry_at.push(member.retry_at);
-                continue;
-            }
-            room_left -= 1;
-            let both = self.config.webrtc && member.reach.contains(Reach::WEBRTC);
-            to_dial.push((*id, both && !member.direct_failed));
+        let met_here = |id| met.iter().any(|m| (m.relay, m.member) == (relay, id));
+        let new = room.members.iter().filter(|(id, _)| !met_here(**id));
+        let (now, own) = (self.now, room.you.0);
+        let (due, later): (Vec<_>, Vec<_>) = new.partition(|(_, member)| member.retry_at <= now);
+        let retry_at = later.iter().map(|(_, member)| member.retry_at).min();
+        let webrtc = self.config.webrtc;
+        let mut due: Vec<_> = due
+            .into_iter()
+            .map(|(id, member)| (*id, webrtc && member.may_be_direct()))
+            .collect();
+        // Everybody begins with others, or all would meet the same few.
+        due.sort_unstable_by_key(|(id, _)| id.0 ^ own);
+        let dials = most.saturating_sub(met.len()).min(due.len());
+        let crowded = dials < due.len();
+        for (member, direct) in due.into_iter().take(dials) {
+            self.begin_meeting(relay, topic, member, direct);
         }
-        for at in retry_at {
+        if let Some(at) = retry_at {
             self.arm(at);
         }
-        for (member, direct) in to_dial {
-            self.begin_meeting(relay, topic, member, direct);
+        if crowded {
+            self.leave_idle(topic);
+        }
+    }
+
+    /// Leaves a member that is of no use either way, for the sake of one not
+    /// met yet; now and then, so that a crowd of waiting readers finds whoever
+    /// comes with something.
+    fn leave_idle(&mut self, topic: Topic) {
+        let (now, Some(transfer)) = (self.now, self.transfer_of(topic)) else {
+            return;
+        };
+        let Some(transfer) = self.transfers.get_mut(&transfer) else {
+            return;
+        };
+        if transfer.swap_at > now {
+            let at = transfer.swap_at;
+            return self.arm(at);
+        }
+        transfer.swap_at = now + SWAP;
+        self.arm(now + SWAP);
+        let mut connections = self.connections.iter();
+        let idle = connections.find(|(_, connection)| {
+            let met = connection.meeting().is_some_and(|m| m.topic == topic);
+            let idle = |peer: &Peer| peer.since + IDLE <= now && peer.is_idle();
+            met && connection.ready().is_some_and(idle)
+        });
+        if let Some(id) = idle.map(|(id, _)| *id) {
+            self.close(id, "left for somebody not met yet");
         }
     }
 
@@ -332,10 +366,9 @@ impl Swarm {
         for id in hanging.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.drop_connection(id, "the relay is gone");
         }
-        self.disown_lost();
     }
 }
 
-fn is_relay(peer: &crate::connection::Peer) -> bool {
+fn is_relay(peer: &Peer) -> bool {
     peer.features.contains(Features::ROOMS)
 }

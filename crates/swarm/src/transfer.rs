@@ -28,6 +28,8 @@ pub(crate) struct Transfer {
     /// Everything another peer needs to take this one's place; empty until
     /// the transfer is complete and pushed.
     pub(crate) pushed: Vec<BlobId>,
+    /// When an idle member may next be left for another.
+    pub(crate) swap_at: Time,
     pub(crate) lookup_at: Time,
     pub(crate) announce_at: Time,
 }
@@ -68,6 +70,7 @@ impl Transfer {
             paused: false,
             pushing: false,
             pushed: Vec::new(),
+            swap_at: now,
             lookup_at: now,
             announce_at: now,
         }

@@ -53,6 +53,7 @@ impl Swarm {
         for connection in self.connections.values_mut() {
             if let Some(peer) = connection.ready_mut() {
                 peer.telling.cursors.remove(&id);
+                peer.telling.told.remove(&id);
             }
         }
         self.on_phase_started(id, &held, missing);
@@ -203,10 +204,16 @@ impl Swarm {
 
     /// Nothing is wanted for this transfer any more.
     fn unwant(&mut self, id: TransferId) {
-        self.wanted.retain(|_, wanted| {
+        let mut over = Vec::new();
+        self.wanted.retain(|blob, wanted| {
             wanted.slots.retain(|(transfer, _)| *transfer != id);
-            !wanted.slots.is_empty()
+            let wanted = !wanted.slots.is_empty();
+            if !wanted {
+                over.push(*blob);
+            }
+            wanted
         });
+        self.withdraw(id, &over);
     }
 
     pub(crate) fn on_pause(&mut self, id: TransferId) {

@@ -23,33 +23,74 @@ const HAVE_LEN: usize = 36;
 const WANT_LEN: usize = 33;
 
 impl Swarm {
-    /// Tells a peer the wants it may know and was not told.
+    /// Tells a peer the wants it may know and was not told. No transfer takes
+    /// all of what may be told, so that the next has something left.
     pub(crate) fn tell_wants(&mut self, id: ConnectionId) {
-        let most = self.config.limits.wants_per_peer / 2;
-        let mut wants = Vec::new();
+        let most = self.config.limits.wants_per_peer;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         let transfers = self.transfers.iter();
         let incomplete = transfers.filter(|(_, t)| t.is_incomplete() && !t.paused);
-        for (transfer, blobs) in incomplete.map(|(id, t)| (*id, t.blobs.clone())) {
-            let Some(connection) = self.connections.get_mut(&id) else {
-                return;
-            };
-            if !connection.scope.includes(transfer) {
-                continue;
-            }
-            let Some(peer) = connection.ready_mut() else {
-                return;
-            };
-            let cursor = peer.telling.cursors.entry(transfer).or_default();
-            while peer.telling.told.len() < most
-                && let Some(blob) = blobs.get(*cursor)
+        let incomplete: Vec<_> = incomplete
+            .filter(|(transfer, _)| connection.scope.includes(**transfer))
+            .collect();
+        let Some(peer) = connection.ready_mut() else {
+            return;
+        };
+        let share = most / (incomplete.len() + 1);
+        let left = most.saturating_sub(peer.telling.told.values().map(BTreeSet::len).sum());
+        let mut wants = Vec::new();
+        for (id, transfer) in incomplete {
+            let told = peer.telling.told.entry(*id).or_default();
+            let cursor = peer.telling.cursors.entry(*id).or_default();
+            while told.len() < share
+                && wants.len() < left
+                && let Some(blob) = transfer.blobs.get(*cursor)
             {
                 *cursor += 1;
-                if self.wanted.contains_key(blob) && peer.telling.told.insert(*blob) {
+                if self.wanted.contains_key(blob) && told.insert(*blob) {
                     wants.push((*blob, Hops::OWN));
                 }
             }
         }
         self.send_wants(id, wants);
+    }
+
+    /// Tells a peer more once some of what it was told is over; each time
+    /// would be a look at every transfer for every blob.
+    fn tell_wants_if_few(&mut self, id: ConnectionId) {
+        let told = self
+            .peer_mut(id)
+            .map(|peer| peer.telling.told.values().map(BTreeSet::len).sum());
+        if told.is_some_and(|told: usize| told.is_multiple_of(64)) {
+            self.tell_wants(id);
+        }
+    }
+
+    /// Takes back wants that are over, wherever they were told.
+    pub(crate) fn withdraw(&mut self, transfer: TransferId, blobs: &[BlobId]) {
+        let mut withdrawn = Vec::new();
+        for (id, connection) in &mut self.connections {
+            let Some(peer) = connection.ready_mut() else {
+                continue;
+            };
+            peer.telling.cursors.remove(&transfer);
+            let told = peer.telling.told.remove(&transfer).unwrap_or_default();
+            for blob in blobs {
+                peer.asking.has.remove(blob);
+            }
+            peer.telling.pushes.remove(&transfer);
+            let others = &peer.telling.told;
+            let over = |blob: &BlobId| !others.values().any(|told| told.contains(blob));
+            let wants = told.into_iter().filter(over);
+            let wants: Vec<_> = wants.map(|blob| (blob, Hops::WITHDRAWN)).collect();
+            withdrawn.push((*id, wants));
+        }
+        for (id, wants) in withdrawn {
+            self.send_wants(id, wants);
+            self.tell_wants(id);
+        }
     }
 
     /// Tells every peer whose scope allows.
@@ -114,7 +155,7 @@ impl Swarm {
             self.adopt(from, blob, len);
             self.offer(from, blob);
             if let Some(peer) = self.peer_mut(from) {
-                peer.telling.told.remove(&blob);
+                peer.telling.answered(blob);
             }
         }
         self.count_pushed(from, &blobs);
@@ -144,24 +185,25 @@ impl Swarm {
     pub(crate) fn on_held(&mut self, blob: BlobId, len: u32) {
         self.held.insert(blob, len);
         let wanted = self.wanted.remove(&blob);
-        let mut to_tell = Vec::new();
+        let (mut waiting, mut told) = (Vec::new(), Vec::new());
         for (id, connection) in &mut self.connections {
             let Some(peer) = connection.ready_mut() else {
                 continue;
             };
-            let wants = peer.serving.wants.remove(&blob);
             peer.asking.has.remove(&blob);
-            let told = peer.telling.told.remove(&blob);
-            if wants || told {
-                to_tell.push((*id, wants));
+            if peer.serving.wants.remove(&blob) {
+                waiting.push(*id);
+            }
+            if peer.telling.answered(blob) {
+                told.push(*id);
             }
         }
-        for (id, wants) in to_tell {
-            if wants {
-                self.send(id, &Message::Have([(blob, len)].into()));
-            } else {
-                self.send(id, &Message::Want([(blob, Hops::WITHDRAWN)].into()));
-            }
+        for id in waiting {
+            self.send(id, &Message::Have([(blob, len)].into()));
+        }
+        for id in told {
+            self.send(id, &Message::Want([(blob, Hops::WITHDRAWN)].into()));
+            self.tell_wants_if_few(id);
         }
         for (transfer, index) in wanted.into_iter().flat_map(|wanted| wanted.slots) {
             self.on_arrived(transfer, index);
@@ -201,17 +243,18 @@ impl Swarm {
         }
     }
 
-    /// Forgets pushed blobs that nobody connected holds any more.
-    pub(crate) fn disown_lost(&mut self) {
-        let peers: Vec<_> = self
-            .connections
-            .values()
-            .filter_map(Connection::ready)
-            .collect();
-        self.wanted.retain(|blob, wanted| {
-            let held = || peers.iter().any(|peer| peer.asking.has.contains(blob));
-            !wanted.is_adopted() || wanted.state == WantedState::Storing || held()
-        });
+    /// Forgets those of a gone peer's pushed blobs that nobody else holds.
+    pub(crate) fn disown_lost(&mut self, lost: &BTreeSet<BlobId>) {
+        for blob in lost {
+            let Some(wanted) = self.wanted.get(blob) else {
+                continue;
+            };
+            let mut peers = self.connections.values().filter_map(Connection::ready);
+            let needed = !wanted.is_adopted() || wanted.state == WantedState::Storing;
+            if !needed && !peers.any(|peer| peer.asking.has.contains(blob)) {
+                self.wanted.remove(blob);
+            }
+        }
     }
 
     pub(crate) fn on_push(&mut self, transfer: TransferId) {

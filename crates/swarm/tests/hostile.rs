@@ -307,6 +307,51 @@ fn a_peer_gets_no_message_that_its_features_do_not_name() {
 }
 
 #[test]
+fn a_source_that_dribbles_is_let_go() {
+    let (mut victim, request) = Victim::asking();
+    for offset in 0..10 {
+        let (data, total) = (Bytes::from_static(b"1"), 1_000_000);
+        victim.receive(&Message::Part {
+            request,
+            offset,
+            total,
+            data,
+        });
+        let outputs = victim.wait(14);
+        if outputs
+            .iter()
+            .any(|output| matches!(output, Output::Close { .. }))
+        {
+            return;
+        }
+    }
+    panic!("a byte every 14 seconds counts as progress");
+}
+
+#[test]
+fn a_peer_that_asks_and_takes_no_answers_is_cut() {
+    let mut victim = Victim::greeted(Features::default());
+    victim.input(Input::Holding(vec![(blob(1), 100)]));
+    let mut queued = 0;
+    for _ in 0..1000 {
+        let outputs = victim.receive(&Message::Want(vec![(blob(1), Hops::OWN); 1024]));
+        let messages = sent(&outputs).into_iter();
+        queued += messages
+            .map(|message| message.encode().len())
+            .sum::<usize>();
+        if outputs
+            .iter()
+            .any(|output| matches!(output, Output::Close { .. }))
+        {
+            assert_cut(&outputs, ErrorCode::TOO_MANY);
+            assert!(queued < 9 << 20, "{queued} bytes queued");
+            return;
+        }
+    }
+    panic!("{queued} bytes queued for a peer that takes nothing");
+}
+
+#[test]
 fn a_flood_of_requests_is_cut() {
     let mut victim = Victim::greeted(Features::default());
     victim.input(Input::Holding(vec![(blob(1), 100)]));

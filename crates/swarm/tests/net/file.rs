@@ -12,7 +12,7 @@ pub struct File {
 
 /// A file of `chunks` chunks of 1 KiB, the last one short.
 pub fn file(chunks: u64) -> File {
-    let mut rng = chacha20::ChaCha20Rng::from_seed([9; 32]);
+    let mut rng = chacha20::ChaCha20Rng::from_seed([u8::try_from(chunks % 251).unwrap(); 32]);
     let size = chunks * 1024 - 500;
     let mut blobs = Vec::new();
     let mut list = Vec::new();

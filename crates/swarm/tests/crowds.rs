@@ -1,0 +1,85 @@
+//! Many transfers, many readers: nobody keeps the others from what they need.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "the network has more than this suite needs")]
+
+mod net;
+
+use net::file::{File, file};
+use net::{Host, Net};
+use samara_swarm::{Input, Target, TransferId};
+
+/// Opens a file whose entry is known, beside the transfer that `fetch` opens.
+fn open(net: &mut Net, host: Host, transfer: TransferId, file: &File) {
+    let target = Target::Entry(file.entry.clone().into(), file.link.clone());
+    net.input(host, Input::Open { transfer, target });
+}
+
+/// A reader that may tell few wants, and a native peer it is connected to.
+fn few_wants() -> (Net, Host, Host) {
+    let mut net = Net::default();
+    let peer = net.native();
+    let reader = net.add(|config| config.limits.wants_per_peer = 20);
+    net.listen(peer, "ws://peer/ws");
+    net.keep(reader, "ws://peer/ws");
+    (net, peer, reader)
+}
+
+#[test]
+fn two_sources_with_a_half_each_give_the_whole() {
+    let (mut net, first, reader) = few_wants();
+    let second = net.native();
+    net.listen(second, "ws://second/ws");
+    net.keep(reader, "ws://second/ws");
+    let file = file(100);
+    let half = file.blobs.len() / 2;
+    net.give(first, file.blobs[..half].iter().cloned());
+    net.give(second, file.blobs[half..].iter().cloned());
+    open(&mut net, reader, TransferId(1), &file);
+    net.run(120_000);
+    assert!(net.is_done(reader));
+}
+
+#[test]
+fn a_dropped_transfer_makes_room_for_the_next() {
+    let (mut net, peer, reader) = few_wants();
+    let transfer = TransferId(7);
+    open(&mut net, reader, transfer, &file(100));
+    net.run(1000);
+    net.input(reader, Input::Drop { transfer });
+    let file = file(101);
+    net.give(peer, file.blobs.iter().cloned());
+    net.fetch(reader, &file.link);
+    net.run(120_000);
+    assert!(net.is_done(reader));
+}
+
+#[test]
+fn a_transfer_that_nobody_has_does_not_starve_another() {
+    let (mut net, peer, reader) = few_wants();
+    open(&mut net, reader, TransferId(7), &file(100));
+    net.run(1000);
+    let file = file(101);
+    net.give(peer, file.blobs.iter().cloned());
+    net.fetch(reader, &file.link);
+    net.run(120_000);
+    assert!(net.is_done(reader));
+}
+
+#[test]
+fn a_crowd_of_waiting_readers_finds_a_late_seeder() {
+    let mut net = Net::default();
+    net.relay();
+    let file = file(10);
+    let readers: Vec<_> = (0..40).map(|_| net.browser()).collect();
+    for reader in &readers {
+        net.keep(*reader, "ws://relay/ws");
+        net.fetch(*reader, &file.link);
+    }
+    net.run(30_000);
+    let seeder = net.browser();
+    net.keep(seeder, "ws://relay/ws");
+    net.seed(seeder, &file);
+    net.run(300_000);
+    assert!(readers.iter().all(|reader| net.is_done(*reader)));
+}
