@@ -1,6 +1,13 @@
 import type { RelayStatus } from "../api.ts";
 import type { PlainError } from "../messages.ts";
 
+/**
+ * What a problem says when the versions differ: the first is the reason an
+ * older or newer relay gives in its refusal, the second this side's own. The
+ * machine gives sentences only, so they are told apart by their words.
+ */
+const OTHER_VERSION = /protocol version|version of the protocol/;
+
 /** The addresses the peer stays connected to, and what became of them. */
 export class Relays {
   readonly #status = new Map<string, RelayStatus>();
@@ -18,9 +25,8 @@ export class Relays {
     if (problem === undefined || before?.problem === problem) {
       return undefined;
     }
-    const version = problem.includes("version of the protocol");
     return {
-      code: version ? "wrong-version" : "relay-unreachable",
+      code: OTHER_VERSION.test(problem) ? "wrong-version" : "relay-unreachable",
       message: `relay ${url}: ${problem}`,
     };
   }
