@@ -1,7 +1,7 @@
 //! `samara ingest`: a file into the store, and what opens it out.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -9,22 +9,19 @@ use samara_node::{Ingested, ingest};
 use samara_store::Store;
 
 use crate::args::Ingest;
-use crate::exit::{Code, Failure};
+use crate::exit::Failure;
 use crate::report::{Event, Progress, Report};
 use crate::{output, signals, store};
 
 /// Ingests, and prints the entry.
 pub fn run(args: &Ingest, store: Option<PathBuf>, report: &Report) -> Result<(), Failure> {
+    // Before the work, which would be for nothing.
+    let output = args.output.as_deref().unwrap_or(Path::new("-"));
+    let output = output::for_secret(output)?;
     let (store, _) = store::open(store, args.limit.max_size)?;
     let ingested = seal(args, &store, report)?;
     let entry = &ingested.entry;
-    let json = entry.to_json();
-    match &args.output {
-        Some(path) => output::write_secret(path, &json)?,
-        None => output::print(&(json + "\n")).map_err(|error| {
-            Failure::new(Code::Other, format!("the entry cannot be written: {error}"))
-        })?,
-    }
+    output::write_secret(output, &entry.to_json())?;
     store.flush()?;
     report.event(&Event::Done {
         path: args.output.clone(),

@@ -41,8 +41,35 @@ pub fn print(text: &str) -> io::Result<()> {
     output.flush()
 }
 
-/// A whole file or none, readable by its owner only: an entry opens a file.
-pub fn write_secret(path: &Path, text: &str) -> Result<(), Failure> {
+/// Writes an entry. A file appears whole or not at all, readable by its owner
+/// only: an entry opens a file.
+pub fn write_secret(output: Output, text: &str) -> Result<(), Failure> {
+    match output {
+        Output::Save(Destination::File(path)) => replace_secret(&path, text),
+        Output::Save(Destination::Folder(path)) => Err(is_folder(&path)),
+        Output::Stream(mut stream) => {
+            let written = stream.write_all(text.as_bytes());
+            let written = written.and_then(|()| stream.write_all(b"\n"));
+            let written = written.and_then(|()| stream.flush());
+            written.map_err(|error| unwritable(Path::new("the entry"), &error))
+        }
+    }
+}
+
+/// Where an entry goes: a file, a device or pipe, or standard output.
+pub fn for_secret(path: &Path) -> Result<Output, Failure> {
+    match Output::of(path)? {
+        Output::Save(Destination::Folder(path)) => Err(is_folder(&path)),
+        output => Ok(output),
+    }
+}
+
+fn is_folder(path: &Path) -> Failure {
+    let message = format!("{} is a folder; name a file in it", path.display());
+    Failure::new(Code::Other, message)
+}
+
+fn replace_secret(path: &Path, text: &str) -> Result<(), Failure> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         Some(_) | None => PathBuf::from("."),
@@ -63,5 +90,10 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
         _ => Code::Other,
     };
     let path = path.display();
-    Failure::new(code, format!("{path} cannot be written: {error}"))
+    let why = match error.raw_os_error() {
+        Some(_) => error.to_string(),
+        // Otherwise it names a temporary file, which nobody asked for.
+        None => error.kind().to_string(),
+    };
+    Failure::new(code, format!("{path} cannot be written: {why}"))
 }

@@ -268,3 +268,17 @@ fn a_file_that_is_not_there_is_not_ingested() {
     ended.assert_failed(1, &["cannot be read"]);
     assert_eq!(desk.stored_bytes("a"), 0);
 }
+
+#[test]
+fn an_entry_that_has_no_place_is_said_before_the_work() {
+    let desk = Desk::new();
+    let file = desk.file("file", 10);
+    for (output, words) in [
+        ("nodir/x.json", ["no folder nodir", "create it"]),
+        (".", ["is a folder", "name a file"]),
+    ] {
+        let ingest = desk.samara("a").args(["ingest", "-o", output, "-i"]);
+        ingest.arg(&file).end().assert_failed(1, &words);
+    }
+    assert!(!desk.path("a").exists(), "a store was made for nothing");
+}

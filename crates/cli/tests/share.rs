@@ -191,3 +191,29 @@ fn a_stopped_fetch_leaves_no_file_and_goes_on_later() {
     assert_eq!(desk.names("out"), ["file"]);
     assert_eq!(seed.stop(), Some(0));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_and_a_link_get_the_entry_and_stay_what_they_are() {
+    use std::os::unix::fs::{FileTypeExt as _, symlink};
+    let desk = Desk::new();
+    let file = desk.file("file", 10);
+    let ingest = |output: &str| {
+        let ingest = desk.samara("a").args(["ingest", "-o", output, "-i"]);
+        ingest.arg(&file).end()
+    };
+    desk.pipe("pipe");
+    let pipe = desk.path("pipe");
+    let reader = std::thread::spawn(move || std::fs::read_to_string(pipe).unwrap());
+    ingest("pipe").assert_code(0);
+    assert!(reader.join().unwrap().contains("\"chunks\""));
+    let found = std::fs::symlink_metadata(desk.path("pipe")).unwrap();
+    assert!(found.file_type().is_fifo());
+
+    std::fs::write(desk.path("real.json"), "").unwrap();
+    symlink("real.json", desk.path("link.json")).unwrap();
+    ingest("link.json").assert_code(0);
+    assert!(desk.path("link.json").is_symlink());
+    let entry = std::fs::read_to_string(desk.path("real.json")).unwrap();
+    assert!(entry.contains("\"chunks\""));
+}

@@ -31,6 +31,12 @@ pub enum DestinationError {
         /// The path.
         path: PathBuf,
     },
+    /// To replace the link, or to make what it leads to, is a guess.
+    #[error("{path} is a link to nothing; remove it or choose another name", path = path.display())]
+    Dangling {
+        /// The link.
+        path: PathBuf,
+    },
     /// The system does not say what is there.
     #[error("{path} cannot be looked at; check the permissions", path = path.display())]
     Unreadable {
@@ -52,7 +58,14 @@ impl Destination {
             Ok(_) => Err(DestinationError::Special {
                 path: path.to_owned(),
             }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::of_new(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if path.is_symlink() {
+                    return Err(DestinationError::Dangling {
+                        path: path.to_owned(),
+                    });
+                }
+                Self::of_new(path)
+            }
             Err(source) => Err(DestinationError::Unreadable {
                 path: path.to_owned(),
                 source,
@@ -129,5 +142,8 @@ mod tests {
         std::os::unix::fs::symlink(at.join("file"), at.join("link")).unwrap();
         let found = Destination::of(&at.join("link")).unwrap();
         assert_eq!(found, Destination::File(at.join("file")));
+        std::fs::remove_file(at.join("file")).unwrap();
+        let error = Destination::of(&at.join("link")).unwrap_err();
+        assert!(matches!(error, DestinationError::Dangling { .. }));
     }
 }

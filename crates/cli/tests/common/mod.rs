@@ -49,6 +49,13 @@ impl Desk {
         path
     }
 
+    /// A named pipe.
+    #[cfg(unix)]
+    pub fn pipe(&self, name: &str) {
+        let made = Command::new("mkfifo").arg(self.path(name)).status();
+        assert!(made.unwrap().success());
+    }
+
     /// The command, with this store.
     pub fn samara(&self, store: &str) -> Samara {
         let mut command = Command::new(env!("CARGO_BIN_EXE_samara"));
