@@ -282,3 +282,14 @@ fn an_entry_that_has_no_place_is_said_before_the_work() {
     }
     assert!(!desk.path("a").exists(), "a store was made for nothing");
 }
+
+#[cfg(unix)]
+#[test]
+fn only_a_regular_file_is_ingested() {
+    let desk = Desk::new();
+    desk.pipe("pipe");
+    for input in ["pipe", "."] {
+        let ended = desk.samara("a").args(["ingest", "-i", input]).end();
+        ended.assert_failed(1, &[input, "not a regular file", "first"]);
+    }
+}

@@ -45,6 +45,12 @@ pub enum IngestError {
         /// What the system said.
         source: io::Error,
     },
+    /// A folder holds no bytes, and a pipe or device may never end.
+    #[error("{path} is not a regular file; name one, or save what it gives to a file first", path = path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
     /// The store does not take it.
     #[error(transparent)]
     Put(#[from] PutError),
@@ -103,6 +109,12 @@ struct Source {
 
 impl Run<'_> {
     fn ingest(&self) -> Result<Ingested, IngestError> {
+        // Opening a pipe would wait for somebody to write to it.
+        let found = std::fs::metadata(self.path).map_err(|source| self.unreadable(source))?;
+        if !found.is_file() {
+            let path = self.path.to_owned();
+            return Err(IngestError::NotAFile { path });
+        }
         let file = File::open(self.path).map_err(|source| self.unreadable(source))?;
         let source = Mutex::new(Source {
             file,
