@@ -142,7 +142,8 @@ pub struct What {
     #[arg(short, long, value_name = "ENTRY.json", group = "what")]
     pub input: Option<PathBuf>,
 
-    /// The link
+    /// The link: samara:… or a relay's page with it, https://relay.example/#…;
+    /// without --relay, that relay is where to meet
     #[arg(value_name = "LINK", group = "what")]
     pub link: Option<String>,
 }

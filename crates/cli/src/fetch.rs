@@ -26,11 +26,12 @@ const SAY_WAITING: Duration = Duration::from_secs(1);
 
 /// Fetches until the file is complete.
 pub fn run(args: &Fetch, store: Option<PathBuf>, report: &Report) -> Result<(), Failure> {
-    let target = source::read(&args.what)?;
+    let source::Source { target, relay } = source::read(&args.what)?;
+    let relays = network::relays(&args.network, relay);
     let output = Output::of(&args.output)?;
     let (store, dir) = store::open(store, args.limit.max_size)?;
     crate::runtime()?.block_on(async {
-        let (node, contacts) = network::start(&args.network, store, &dir, false).await?;
+        let (node, contacts) = network::start(&args.network, &relays, store, &dir, false).await?;
         if let Some(address) = node.listen_addr() {
             report.event(&Event::Listening { address });
         }

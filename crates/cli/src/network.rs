@@ -13,16 +13,26 @@ use crate::args::Network;
 use crate::exit::{Code, Failure};
 use crate::report::{Event, Report};
 
+/// The relays to meet at: those asked for, else the link's own.
+pub fn relays(args: &Network, of_link: Option<PeerUrl>) -> Vec<PeerUrl> {
+    if args.relay.is_empty() {
+        of_link.into_iter().collect()
+    } else {
+        args.relay.clone()
+    }
+}
+
 /// Starts a node. `serve` says that others are to reach it.
 pub async fn start(
     args: &Network,
+    relays: &[PeerUrl],
     store: Store,
     dir: &Path,
     serve: bool,
 ) -> Result<(Node, Contacts), Failure> {
     let peer = peer_id(dir)?;
     let mut config = NodeConfig::new(store, peer);
-    config.keep = args.relay.iter().chain(&args.peer).cloned().collect();
+    config.keep = relays.iter().chain(&args.peer).cloned().collect();
     config.dht = (!args.no_dht).then(|| DhtConfig {
         bootstrap: (!args.bootstrap.is_empty()).then(|| args.bootstrap.clone()),
         ..DhtConfig::default()

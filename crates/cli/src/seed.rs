@@ -8,14 +8,17 @@ use samara_store::Store;
 use crate::args::Seed;
 use crate::exit::Failure;
 use crate::report::{Event, Report};
+use crate::source::Source;
 use crate::{network, signals, source, store};
 
 /// Seeds until the user stops it.
 pub fn run(args: &Seed, store: Option<PathBuf>, report: &Report) -> Result<(), Failure> {
-    let target = source::read(&args.what)?;
+    let Source { target, relay } = source::read(&args.what)?;
+    let relays = network::relays(&args.network, relay);
     let (store, dir) = store::open(store, args.limit.max_size)?;
     crate::runtime()?.block_on(async {
-        let (node, mut contacts) = network::start(&args.network, store, &dir, true).await?;
+        let (node, mut contacts) =
+            network::start(&args.network, &relays, store, &dir, true).await?;
         if let Some(address) = node.listen_addr() {
             report.event(&Event::Listening { address });
         }
@@ -24,9 +27,7 @@ pub fn run(args: &Seed, store: Option<PathBuf>, report: &Report) -> Result<(), F
         let link = transfer.link();
         report.event(&Event::Link {
             link: link.to_text(),
-            urls: args
-                .network
-                .relay
+            urls: relays
                 .iter()
                 .map(|relay| link.to_url(&relay.page()))
                 .collect(),

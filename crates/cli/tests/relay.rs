@@ -63,8 +63,14 @@ fn a_file_goes_from_one_to_another_who_know_only_a_relay() {
         .fetch("theirs", &link, "out")
         .args(["--relay", &relay.url]);
     fetch.end().assert_code(0);
-    let (sent, came) = (std::fs::read(file), std::fs::read(desk.path("out")));
-    assert!(sent.unwrap() == came.unwrap());
+    let payload = link.strip_prefix("samara:").unwrap();
+    let url = format!("{}/#{payload}", relay.url.trim_end_matches('/'));
+    let fetch = desk.samara("others").args(["fetch", &url, "--no-dht"]);
+    fetch.args(["-o", "by-page"]).end().assert_code(0);
+    let sent = std::fs::read(file).unwrap();
+    for out in ["out", "by-page"] {
+        assert!(std::fs::read(desk.path(out)).unwrap() == sent, "{out}");
+    }
 }
 
 #[cfg(unix)]
