@@ -1,6 +1,7 @@
 //! How a command ends, for scripts.
 
 use std::error::Error;
+use std::io;
 use std::process::ExitCode;
 
 use samara_core::entry::EntryError;
@@ -44,6 +45,14 @@ pub enum Code {
 }
 
 impl Code {
+    /// What a file that cannot be written means.
+    pub fn of_write(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Other,
+        }
+    }
+
     /// The number itself.
     pub const fn number(self) -> u8 {
         match self {
@@ -180,6 +189,7 @@ impl From<StreamError> for Failure {
     fn from(error: StreamError) -> Self {
         let code = match &error {
             StreamError::Forged { .. } => Code::Entry,
+            StreamError::Write(error) => Code::of_write(error),
             _ => Code::Other,
         };
         Self::of(code, &error)
@@ -203,6 +213,18 @@ mod tests {
         ] {
             let number = format!("\n  {} ", code.number());
             assert!(EXIT_CODES.contains(&number), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_to_a_full_disk_says_so_by_number() {
+        for (kind, code) in [
+            (io::ErrorKind::StorageFull, Code::Full),
+            (io::ErrorKind::QuotaExceeded, Code::Full),
+            (io::ErrorKind::BrokenPipe, Code::Other),
+        ] {
+            let failure = Failure::from(StreamError::Write(kind.into()));
+            assert_eq!(failure.code, code, "{kind}");
         }
     }
 

@@ -85,15 +85,14 @@ fn replace_secret(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    let code = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::Full,
-        _ => Code::Other,
-    };
     let path = path.display();
     let why = match error.raw_os_error() {
         Some(_) => error.to_string(),
         // Otherwise it names a temporary file, which nobody asked for.
         None => error.kind().to_string(),
     };
-    Failure::new(code, format!("{path} cannot be written: {why}"))
+    Failure::new(
+        Code::of_write(error),
+        format!("{path} cannot be written: {why}"),
+    )
 }
