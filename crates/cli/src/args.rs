@@ -46,6 +46,7 @@ pub enum Command {
     #[command(visible_alias = "blob-status", after_help = EXIT_CODES)]
     Status(Status),
     /// Run a relay: a page for browsers, rooms to meet in, a keeper of blobs
+    #[command(after_help = EXIT_CODES)]
     Relay(Relay),
 }
 
@@ -210,6 +211,14 @@ mod tests {
     #[test]
     fn the_arguments_do_not_contradict_each_other() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_commands_help_lists_the_exit_codes() {
+        for command in Args::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            assert_eq!(help.as_deref(), Some(EXIT_CODES), "{}", command.get_name());
+        }
     }
 
     #[test]
