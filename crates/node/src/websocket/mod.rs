@@ -169,10 +169,13 @@ impl Heard {
 /// What went wrong, for a person.
 fn problem(error: &tungstenite::Error) -> String {
     use tungstenite::Error;
-    use tungstenite::error::CapacityError;
+    use tungstenite::error::{CapacityError, ProtocolError};
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => "it closed the connection".to_owned(),
         Error::Io(error) => format!("the connection broke: {error}"),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            "the connection broke: it ended without a close".to_owned()
+        }
         Error::Capacity(CapacityError::MessageTooLong { .. }) => {
             "it sent a message longer than the protocol allows".to_owned()
         }
@@ -183,6 +186,16 @@ fn problem(error: &tungstenite::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_that_broke_is_told_from_a_wrong_protocol() {
+        use tungstenite::error::ProtocolError;
+        let problem = |error| problem(&tungstenite::Error::Protocol(error));
+        let broke = problem(ProtocolError::ResetWithoutClosingHandshake);
+        assert!(broke.starts_with("the connection broke"), "{broke}");
+        let wrong = problem(ProtocolError::NonZeroReservedBits);
+        assert!(wrong.contains("does not speak the protocol"), "{wrong}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_counts_as_gone_only_when_it_stays_silent() {
