@@ -143,8 +143,8 @@ pub struct What {
     #[arg(short, long, value_name = "ENTRY.json", group = "what")]
     pub input: Option<PathBuf>,
 
-    /// The link: samara:… or a relay's page with it, https://relay.example/#…;
-    /// without --relay, that relay is where to meet
+    /// The link, as samara:… or as the address (http:// or https://) of a
+    /// relay's page; without --relay, that relay is where to meet
     #[arg(value_name = "LINK", group = "what")]
     pub link: Option<String>,
 }
