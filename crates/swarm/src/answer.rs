@@ -1,52 +1,20 @@
-//! Asking: which blob to request from whom, and what comes back.
-//!
-//! Each blob wanted here is in one state; each peer has an ordered set of
-//! blobs worth asking it for. A set may name blobs that went elsewhere
-//! meanwhile: they are dropped when taken, so nothing is searched.
-
-use alloc::collections::BTreeSet;
-use alloc::vec::Vec;
+//! Answers: what comes back for a request, and where it goes.
 
 use bytes::Bytes;
 use samara_core::blob::MAX_BLOB_LEN;
-use samara_core::message::{ErrorCode, Features, PeerId};
-use samara_core::{BlobId, Message, RequestId};
+use samara_core::message::ErrorCode;
+use samara_core::{BlobId, Message, PeerId, RequestId};
 
 use crate::Swarm;
-use crate::assembly::{Assembly, WrongPart};
-use crate::connection::{Asked, Asking, Slot};
-use crate::face::{ConnectionId, Event, Output, Path, StoreFailure};
+use crate::assembly::WrongPart;
+use crate::connection::{Asked, Asking};
+use crate::face::{ConnectionId, Event, Output, StoreFailure};
 use crate::greet::UNEXPECTED;
-use crate::want::ADOPTED;
+use crate::wanted::State;
 
-/// Bytes that count as progress: a source that sends fewer within the time of
-/// [`crate::Limits::stall`] holds blobs up and is let go.
+/// Bytes that count as progress: a source that sends fewer within its
+/// patience holds blobs up and is let go.
 const PROGRESS: usize = 16 << 10;
-
-/// A blob to be fetched.
-pub(crate) struct Wanted {
-    /// Where it belongs; the first one orders it.
-    pub(crate) slots: BTreeSet<Slot>,
-    pub(crate) state: WantedState,
-}
-
-impl Wanted {
-    /// Whether only a push asks for it.
-    pub(crate) fn is_adopted(&self) -> bool {
-        self.slots.iter().all(|(transfer, _)| *transfer == ADOPTED)
-    }
-}
-
-/// Where a wanted blob is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WantedState {
-    /// To be asked for.
-    Idle,
-    /// Asked for.
-    Requested,
-    /// Received, and being verified and stored.
-    Storing,
-}
 
 /// A blob the driver is storing.
 pub(crate) struct Storing {
@@ -56,69 +24,6 @@ pub(crate) struct Storing {
 }
 
 impl Swarm {
-    /// A peer holds a blob that is wanted here.
-    pub(crate) fn offer(&mut self, id: ConnectionId, blob: BlobId) {
-        let Some(wanted) = self.wanted.get(&blob) else {
-            return;
-        };
-        let slot = wanted.slots.first().copied();
-        let (Some(slot), Some(peer)) = (slot, self.peer_mut(id)) else {
-            return;
-        };
-        peer.asking.has.insert(blob);
-        peer.asking.available.insert((slot, blob));
-    }
-
-    /// Fills the peer's requests.
-    pub(crate) fn ask(&mut self, id: ConnectionId) {
-        while self.may_ask(id) {
-            let Some(peer) = self.peer_mut(id) else {
-                return;
-            };
-            let Some((slot, blob)) = peer.asking.available.pop_first() else {
-                return;
-            };
-            let paused = self.transfers.get(&slot.0).is_some_and(|t| t.paused);
-            match self.wanted.get_mut(&blob) {
-                Some(wanted) if wanted.state == WantedState::Idle && !paused => {
-                    wanted.state = WantedState::Requested;
-                    self.request(id, blob);
-                }
-                Some(_) | None => {}
-            }
-        }
-    }
-
-    fn may_ask(&self, id: ConnectionId) -> bool {
-        let limits = &self.config.limits;
-        let Some(peer) = self.connections.get(&id).and_then(|c| c.ready()) else {
-            return false;
-        };
-        let most = match peer.path {
-            Path::WebRtc | Path::WebSocket => limits.requests_in_flight,
-            Path::Circuit => limits.requests_in_circuit,
-        };
-        let storing: usize = self.storing.values().map(|storing| storing.len).sum();
-        peer.asking.requests.len() < most && storing < limits.storing
-    }
-
-    fn request(&mut self, id: ConnectionId, blob: BlobId) {
-        let now = self.now;
-        let Some(peer) = self.peer_mut(id) else {
-            return;
-        };
-        let asking = &mut peer.asking;
-        asking.last_request = asking.last_request.checked_add(1).unwrap_or(1);
-        let request = RequestId(asking.last_request);
-        if asking.requests.is_empty() {
-            asking.progressed(now);
-        }
-        let parts = Assembly::default();
-        asking.requests.insert(request, Asked { blob, parts });
-        self.arm(now + self.config.limits.stall);
-        self.send(id, &Message::Request { request, blob });
-    }
-
     pub(crate) fn on_response(
         &mut self,
         from: ConnectionId,
@@ -126,12 +31,12 @@ impl Swarm {
         blob: BlobId,
         data: Bytes,
     ) {
-        match self.asked(from, request, data.len()) {
+        match self.answered(from, request, data.len()) {
             Some(asked) if asked.blob == blob && data.len() <= MAX_BLOB_LEN => {
                 self.on_blob(from, request, blob, data);
             }
             Some(_) => self.misbehaved(from, UNEXPECTED, "another blob than was asked for"),
-            None => self.check_known(from, request),
+            None => self.on_late(from, request, data.len()),
         }
     }
 
@@ -143,8 +48,8 @@ impl Swarm {
         total: u32,
         data: &[u8],
     ) {
-        let Some(asked) = self.asked(from, request, data.len()) else {
-            return self.check_known(from, request);
+        let Some(asked) = self.answered(from, request, data.len()) else {
+            return self.on_late(from, request, data.len());
         };
         let blob = asked.blob;
         match asked.parts.add(offset, total, data) {
@@ -155,7 +60,7 @@ impl Swarm {
     }
 
     /// The request that an answer with so many bytes belongs to.
-    fn asked(
+    fn answered(
         &mut self,
         from: ConnectionId,
         request: RequestId,
@@ -163,15 +68,26 @@ impl Swarm {
     ) -> Option<&mut Asked> {
         let now = self.now;
         let asking = &mut self.peer_mut(from)?.asking;
+        asking.pace.received(now, bytes);
         asking.heard += bytes;
         if asking.heard >= PROGRESS {
             asking.progressed(now);
         }
-        asking.requests.get_mut(&request)
+        let asked = asking.requests.get_mut(&request)?;
+        if asked.alone && !asked.has_begun() {
+            asking.pace.round(now.since(asked.at));
+        }
+        asking.owed = asking.owed.saturating_sub(asked.receive(bytes));
+        Some(asked)
     }
 
     /// An answer to a request that was given up is late, not wrong; one to a
     /// request never made is.
+    fn on_late(&mut self, from: ConnectionId, request: RequestId, bytes: usize) {
+        self.wasted += bytes as u64;
+        self.check_known(from, request);
+    }
+
     fn check_known(&mut self, from: ConnectionId, request: RequestId) {
         let made = self.peer_mut(from).map(|peer| peer.asking.last_request);
         if made.is_some_and(|last| request.0 == 0 || request.0 > last) {
@@ -184,20 +100,47 @@ impl Swarm {
         let Some(peer) = self.peer_mut(from) else {
             return;
         };
-        peer.asking.requests.remove(&request);
+        peer.asking.end(now, request);
         peer.asking.progressed(now);
         let (peer, len) = (peer.id, bytes.len());
-        let Some(wanted) = self.wanted.get_mut(&blob) else {
+        self.wanted.unasked(&blob, from, request);
+        let storing = self
+            .wanted
+            .get(&blob)
+            .is_none_or(|w| w.state == State::Storing);
+        if storing {
+            self.wasted += len as u64;
             return self.ask(from);
-        };
-        wanted.state = WantedState::Storing;
+        }
+        self.cancel_all(blob);
+        self.wanted.set_state(&blob, State::Storing);
         self.storing.insert(blob, Storing { len, peer });
+        self.storing_bytes += len;
         self.outputs.push_back(Output::Store {
             connection: from,
             blob,
             bytes,
         });
         self.ask(from);
+    }
+
+    /// Takes back what is asked of others for a blob that came.
+    pub(crate) fn cancel_all(&mut self, blob: BlobId) {
+        let Some(State::Requested(asked)) = self.wanted.get(&blob).map(|w| w.state.clone()) else {
+            return;
+        };
+        for (of, request) in asked {
+            self.wasted += self.begun(of, request);
+            self.cancel(of, request);
+        }
+    }
+
+    /// Bytes that came for a request so far.
+    fn begun(&mut self, of: ConnectionId, request: RequestId) -> u64 {
+        let asked = self
+            .peer_mut(of)
+            .and_then(|peer| peer.asking.requests.get(&request));
+        asked.map_or(0, |asked| asked.received)
     }
 
     pub(crate) fn on_stored(
@@ -209,6 +152,7 @@ impl Swarm {
         let Some(storing) = self.storing.remove(&blob) else {
             return;
         };
+        self.storing_bytes = self.storing_bytes.saturating_sub(storing.len);
         match result {
             Ok(()) => {
                 self.credit(connection, blob, storing.len);
@@ -218,9 +162,9 @@ impl Swarm {
             Err(StoreFailure::WrongBlob) => self.on_wrong_blob(connection, blob, storing.peer),
             Err(StoreFailure::Store(text)) => self.on_store_failed(blob, &text),
         }
-        let peers: Vec<_> = self.connections.keys().copied().collect();
-        for id in peers {
-            self.ask(id);
+        if self.asks_wait {
+            self.asks_wait = false;
+            self.ask_all();
         }
     }
 
@@ -237,6 +181,7 @@ impl Swarm {
 
     fn on_wrong_blob(&mut self, connection: ConnectionId, blob: BlobId, peer: PeerId) {
         self.bans.ban(peer, self.now);
+        self.wanted.set_state(&blob, State::Idle);
         if self.connections.contains_key(&connection) {
             self.misbehaved(connection, ErrorCode::WRONG_BLOB, "a wrong blob");
         } else {
@@ -246,72 +191,53 @@ impl Swarm {
                 what,
             });
         }
-        self.release(blob);
-    }
-
-    /// A blob is to be asked for again, of whoever has it.
-    pub(crate) fn release(&mut self, blob: BlobId) {
-        let Some(wanted) = self.wanted.get_mut(&blob) else {
-            return;
-        };
-        wanted.state = WantedState::Idle;
-        let Some(slot) = wanted.slots.first().copied() else {
-            return;
-        };
-        let mut holders = Vec::new();
-        for (id, connection) in &mut self.connections {
-            if let Some(peer) = connection.ready_mut()
-                && peer.asking.has.contains(&blob)
-            {
-                peer.asking.available.insert((slot, blob));
-                holders.push(*id);
-            }
-        }
-        for id in holders {
-            self.ask(id);
-        }
+        self.ask_all();
     }
 
     /// What was asked of a peer that is gone is asked of others.
-    pub(crate) fn release_all(&mut self, asking: Asking) {
-        for asked in asking.requests.into_values() {
-            self.release(asked.blob);
+    pub(crate) fn release_all(&mut self, id: ConnectionId, asking: Asking) {
+        for (request, asked) in asking.requests {
+            self.wanted.unasked(&asked.blob, id, request);
         }
-        self.disown_lost(&asking.has);
+        for blob in asking.has.keys() {
+            self.wanted.lose_holder(blob);
+        }
+        self.disown_lost(asking.has.keys());
+        self.ask_all();
     }
 
     pub(crate) fn on_not_found(&mut self, from: ConnectionId, request: RequestId) {
+        let now = self.now;
         let Some(peer) = self.peer_mut(from) else {
             return;
         };
-        let Some(asked) = peer.asking.requests.remove(&request) else {
+        let Some(asked) = peer.asking.end(now, request) else {
             return self.check_known(from, request);
         };
-        peer.asking.has.remove(&asked.blob);
-        self.release(asked.blob);
-        self.ask(from);
+        peer.asking.progressed(now);
+        peer.asking.broken.insert(asked.blob);
+        self.wanted.unasked(&asked.blob, from, request);
+        self.unoffer(from, &asked.blob);
+        self.ask_all();
     }
 
     /// A peer owes answers and sends nothing: others are asked instead.
     pub(crate) fn give_up(&mut self, id: ConnectionId) {
-        let Some(peer) = self.peer_mut(id) else {
-            return;
-        };
-        let requests = core::mem::take(&mut peer.asking.requests);
-        for asked in requests.values() {
-            peer.asking.has.remove(&asked.blob);
-        }
-        let cancels = peer.features.contains(Features::CANCEL);
-        for (request, asked) in requests {
-            if cancels {
-                self.send(id, &Message::Cancel { request });
-            }
-            self.release(asked.blob);
+        let requests = self
+            .peer_mut(id)
+            .map(|peer| peer.asking.requests.keys().copied());
+        let requests: alloc::vec::Vec<_> = requests.into_iter().flatten().collect();
+        for request in requests {
+            self.cancel(id, request);
         }
         self.close(id, "the peer stopped answering");
     }
+}
 
-    pub(crate) fn peer_mut(&mut self, id: ConnectionId) -> Option<&mut crate::connection::Peer> {
-        self.connections.get_mut(&id)?.ready_mut()
+/// What a message carries of blobs, for the limits and the ledger.
+pub(crate) fn blob_bytes(message: &Message) -> usize {
+    match message {
+        Message::Response { data, .. } | Message::Part { data, .. } => data.len(),
+        _ => 0,
     }
 }
