@@ -227,7 +227,9 @@ async fn start_node(config: &Config) -> Result<Node, StartError> {
     let opened = tokio::task::spawn_blocking(move || open_store(&dir, max_bytes)).await;
     let (store, peer) = opened.expect("opening a store does not panic")?;
     let mut node = NodeConfig::new(store, peer);
-    node.features = Features::ROOMS.with(Features::KEEPS);
+    node.features = Features::ROOMS;
+    node.generosity.sympathy = config.sympathy;
+    node.keep.clone_from(&config.peers);
     // The relay's own limit comes first.
     node.limits.connections = config.limits.connections.saturating_add(1);
     node.dht = config.dht.as_ref().map(|dht| DhtConfig {

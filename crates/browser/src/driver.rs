@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use samara_core::BlobId;
+use samara_core::possession::Nonce;
+use samara_core::{BlobId, PeerId};
 use samara_swarm::{
     Address, Config, ConnectionId, Event, Input, Millis, Output, Path, StoreFailure, Swarm,
     TransferId,
@@ -18,7 +19,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use crate::alarm::{self, Alarm};
 use crate::error::Coded as _;
-use crate::hash::verify;
+use crate::hash::{evidence, verify};
 use crate::host::{Host, HostEvent, HostSignal, to_object};
 use crate::store::{PutError, Store};
 use crate::transfers::Transfers;
@@ -160,6 +161,11 @@ impl Driver {
                 blob,
                 bytes,
             } => self.put(connection, blob, bytes),
+            Output::Hash {
+                blob,
+                nonce,
+                prover,
+            } => self.hash(blob, nonce, prover),
             // A browser reaches the DHT only through its relays.
             Output::Lookup { .. } | Output::Announce { .. } => {}
             Output::Event(event) => self.on_event(event),
@@ -179,6 +185,22 @@ impl Driver {
         spawn_local(async move {
             let bytes = driver.store.get(blob).await;
             driver.give(Input::Loaded { blob, bytes });
+        });
+    }
+
+    fn hash(self: &Rc<Self>, blob: BlobId, nonce: Nonce, prover: PeerId) {
+        let driver = Rc::clone(self);
+        spawn_local(async move {
+            let bytes = driver.store.get(blob).await;
+            let evidence = match bytes {
+                Some(bytes) => Some(evidence(nonce, prover, &bytes).await),
+                None => None,
+            };
+            driver.give(Input::Hashed {
+                blob,
+                nonce,
+                evidence,
+            });
         });
     }
 
@@ -236,12 +258,16 @@ impl Driver {
             }
             Event::Pushed {
                 transfer,
-                held,
-                total,
+                proven,
+                wanted,
+                copies,
+                target,
             } => self.tell(&HostEvent::Pushed {
                 transfer: short(transfer),
-                held,
-                total,
+                proven,
+                wanted,
+                copies,
+                target,
             }),
             Event::PushRefused { transfer, reason } => self.tell(&HostEvent::PushRefused {
                 transfer: short(transfer),

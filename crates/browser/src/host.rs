@@ -19,7 +19,14 @@ export type PeerEvent =
   | { kind: 'chunk'; transfer: number; index: number }
   | { kind: 'done'; transfer: number }
   | { kind: 'failed'; transfer: number; code: string; message: string }
-  | { kind: 'pushed'; transfer: number; held: number; total: number }
+  | {
+      kind: 'pushed';
+      transfer: number;
+      proven: number;
+      wanted: number;
+      copies: number;
+      target: number;
+    }
   | { kind: 'pushRefused'; transfer: number; reason: string }
   | { kind: 'kept'; url: string; problem?: string }
   | { kind: 'misbehaved'; peer?: string; what: string };
@@ -100,8 +107,10 @@ pub(crate) enum HostEvent<'a> {
     },
     Pushed {
         transfer: u32,
-        held: u32,
-        total: u32,
+        proven: u32,
+        wanted: u32,
+        copies: u8,
+        target: u8,
     },
     #[serde(rename = "pushRefused")]
     PushRefused {

@@ -31,7 +31,8 @@ pub fn run(args: &Fetch, store: Option<PathBuf>, report: &Report) -> Result<(), 
     let output = Output::of(&args.output)?;
     let (store, dir) = store::open(store, args.limit.max_size)?;
     crate::runtime()?.block_on(async {
-        let (node, contacts) = network::start(&args.network, &relays, store, &dir, false).await?;
+        let (node, contacts) =
+            network::start(&args.network, &args.manners, &relays, store, &dir, false).await?;
         if let Some(address) = node.listen_addr() {
             report.event(&Event::Listening { address });
         }
@@ -198,6 +199,8 @@ impl Fetching<'_> {
                 peer: source.peer.to_string(),
                 path: path_name(source.path),
                 bytes: source.bytes,
+                bytes_per_second: source.rate,
+                round_trip_ms: source.round_trip.map(|round_trip| round_trip.0),
             });
             self.report.event(&Event::Progress(Progress {
                 bytes: progress.bytes_held,

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use samara_core::{Blob, BlobId};
+use samara_core::possession::{Evidence, Nonce};
+use samara_core::{Blob, BlobId, PeerId};
 use samara_store::{Lease, Store};
 use samara_swarm::{ConnectionId, Input, StoreFailure, TransferId};
 use tokio::sync::{Semaphore, mpsc};
@@ -63,6 +64,23 @@ impl Disk {
             });
             let bytes = found.map(Blob::into_bytes);
             Command::Input(Input::Loaded { blob, bytes })
+        });
+    }
+
+    /// Computes evidence of possession for [`samara_swarm::Output::Hash`].
+    pub fn hash(&self, blob: BlobId, nonce: Nonce, prover: PeerId) {
+        let store = self.store.clone();
+        self.run(&self.reading, move || {
+            let found = store.get(&blob).unwrap_or_else(|error| {
+                tracing::warn!(%error, "a blob could not be read");
+                None
+            });
+            let evidence = found.map(|found| Evidence::of(nonce, prover, found.bytes()));
+            Command::Input(Input::Hashed {
+                blob,
+                nonce,
+                evidence,
+            })
         });
     }
 

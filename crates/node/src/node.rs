@@ -130,6 +130,8 @@ impl Node {
             webrtc: false,
             lookup: dht.is_some(),
             announce: dht.is_some() && port.is_some(),
+            generosity: config.generosity,
+            rates: config.rates,
             limits: config.limits.clone(),
         };
 

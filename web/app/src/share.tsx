@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { encode } from "uqr";
+import type { Pushed } from "samara-web";
 import type { Copy, Desk, Shared } from "./desk.ts";
 
 export function Share({ item, desk }: { item: Shared; desk: Desk }) {
@@ -115,8 +116,10 @@ function Keeping({ item, desk }: { item: Shared; desk: Desk }) {
 interface StandingProps {
   copy: Copy;
   own: boolean;
-  pushed: { held: number; total: number } | undefined;
+  pushed: Pushed | undefined;
 }
+
+const KEPT = ["", "The relay proved that it holds", "Others proved that each of them holds"];
 
 function Standing({ copy, own, pushed }: StandingProps) {
   switch (copy.state) {
@@ -136,14 +139,14 @@ function Standing({ copy, own, pushed }: StandingProps) {
       return (
         <>
           <strong>Keep this tab open.</strong> Copying sealed pieces to the relay
-          {pushed !== undefined && `, ${pushed.held} of ${pushed.total} there`}…
+          {pushed !== undefined && `, ${pushed.proven} of ${pushed.wanted} proven to be there`}…
         </>
       );
     case "done":
       return (
         <>
-          <strong>Safe to close.</strong> The relay says it holds every piece, sealed; it cannot
-          open them. It keeps them until it needs the room.
+          <strong>Safe to close.</strong> {KEPT[Math.min(pushed?.copies ?? 1, 2)]} every piece,
+          sealed, and cannot open them. They are kept until the room is needed.
         </>
       );
     case "failed":

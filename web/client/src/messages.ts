@@ -31,6 +31,11 @@ export interface WorkerOptions {
   /** WebSocket URLs. */
   keep: string[];
   webrtc: boolean;
+  sympathy: number;
+  stingy: boolean;
+  /** Bytes a second; 0 for no limit. */
+  uploadLimit: number;
+  downloadLimit: number;
 }
 
 /** What the page asks of the worker, by name: arguments and result. */
@@ -54,7 +59,8 @@ export type Call = {
 /** What the page tells the worker, expecting no answer. */
 export type Note =
   | { kind: "abort"; id: number }
-  | { kind: "push" | "pause" | "resume" | "closeTransfer"; transfer: number }
+  | { kind: "push"; transfer: number; copies: number }
+  | { kind: "pause" | "resume" | "closeTransfer"; transfer: number }
   | { kind: "rtc"; event: RtcEvent };
 
 export type ToWorker = Call | Note;

@@ -44,12 +44,17 @@ export class SamaraPeer extends EventTarget implements Samara {
 
   static async open(worker: Worker, options: OpenOptions): Promise<SamaraPeer> {
     const { relays = [], peers = [], iceServers = [], storeName = "samara", maxBytes } = options;
+    const { sympathy = 0, stingy = false, uploadLimit = 0, downloadLimit = 0 } = options;
     const keep = [...new Set([...relays, ...peers].map(socketUrl))];
     const samara = new SamaraPeer(worker, keep, iceServers);
     const workerOptions: WorkerOptions = {
       store: storeName,
       keep,
       webrtc: typeof RTCPeerConnection === "function",
+      sympathy,
+      stingy,
+      uploadLimit,
+      downloadLimit,
       ...(maxBytes !== undefined && { maxBytes }),
     };
     try {

@@ -1,4 +1,4 @@
-import type { EntryInfo, Transfer, TransferProgress, TransferState } from "./api.ts";
+import type { EntryInfo, PushOptions, Transfer, TransferProgress, TransferState } from "./api.ts";
 import { aborted, type WorkerLink } from "./calls.ts";
 import { SamaraError } from "./error.ts";
 import type { Opened, Snapshot } from "./messages.ts";
@@ -83,15 +83,15 @@ export class TransferHandle extends EventTarget implements Transfer {
     );
   }
 
-  async push({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  async push({ copies = 1, signal }: PushOptions = {}): Promise<void> {
     await until(this.done, signal);
-    this.#worker.note({ kind: "push", transfer: this.id });
+    this.#worker.note({ kind: "push", transfer: this.id, copies });
     // An earlier push's refusal is not this one's answer.
     const earlier = this.progress.pushed;
     await this.#when(() => {
       const { pushed } = this.progress;
       const refused = pushed?.refused !== undefined && pushed !== earlier;
-      return refused || (pushed !== undefined && pushed.held === pushed.total);
+      return refused || (pushed !== undefined && pushed.copies >= copies);
     }, signal);
     const { pushed } = this.progress;
     if (pushed?.refused !== undefined) {

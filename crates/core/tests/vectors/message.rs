@@ -2,6 +2,7 @@ use bytes::Bytes;
 use samara_core::message::{
     DecodeError, ErrorCode, Features, Handshake, Hops, Message, PeerId, Reach, RequestId,
 };
+use samara_core::possession::{Evidence, Nonce};
 use samara_core::{BlobId, MemberId, Topic};
 use serde::Deserialize;
 
@@ -51,6 +52,10 @@ struct Fields {
     member: Option<Hex>,
     members: Option<Vec<MemberFields>>,
     sealed: Option<Hex>,
+    first: Option<u32>,
+    bits: Option<Hex>,
+    nonce: Option<Hex>,
+    evidence: Option<Hex>,
     addresses: Option<Vec<String>>,
 }
 
@@ -83,6 +88,11 @@ impl Fields {
                 blob: self.blob(),
                 data: bytes(self.data),
             },
+            4 if self.form == Some(1) => Message::HaveBits {
+                topic: Topic::from_bytes(self.topic.expect(HAS).array()),
+                first: self.first.expect(HAS),
+                bits: bytes(self.bits),
+            },
             4 => Message::Have(self.haves()),
             5 => Message::Want(self.wants()),
             6 => Message::NotFound {
@@ -102,6 +112,15 @@ impl Fields {
             },
             9 => Message::Cancel {
                 request: self.request(),
+            },
+            12 => Message::Challenge {
+                request: self.request(),
+                blob: self.blob(),
+                nonce: Nonce::from_bytes(self.nonce.expect(HAS).array()),
+            },
+            13 => Message::Possession {
+                request: self.request(),
+                evidence: Evidence::from_bytes(self.evidence.expect(HAS).array()),
             },
             _ => self.room_message(kind),
         }
@@ -168,7 +187,7 @@ impl Fields {
     }
 
     fn haves(self) -> Vec<(BlobId, u32)> {
-        assert_eq!(self.form, Some(0), "the one form there is");
+        assert_eq!(self.form, Some(0), "the list");
         let blobs = self.blobs.expect(HAS).into_iter();
         let have = |one: BlobFields| (one.id(), one.length.expect(HAS));
         blobs.map(have).collect()

@@ -206,6 +206,11 @@ impl Driver {
                 let places = self.places(&blob);
                 self.disk.store(connection, blob, bytes, places);
             }
+            Output::Hash {
+                blob,
+                nonce,
+                prover,
+            } => self.disk.hash(blob, nonce, prover),
             Output::Lookup { topic } => self.discovery.lookup(topic),
             Output::Announce { topic } => self.discovery.announce(topic),
             Output::Event(event) => self.event(event),
@@ -276,9 +281,19 @@ impl Driver {
             }
             Event::Pushed {
                 transfer,
-                held,
-                total,
-            } => self.tell(transfer, TransferEvent::Pushed { held, total }),
+                proven,
+                wanted,
+                copies,
+                target,
+            } => {
+                let pushed = TransferEvent::Pushed {
+                    proven,
+                    wanted,
+                    copies,
+                    target,
+                };
+                self.tell(transfer, pushed);
+            }
             Event::PushRefused { transfer, reason } => {
                 let reason = reason.into();
                 self.tell(transfer, TransferEvent::PushRefused { reason });

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use samara_core::message::{Features, Reach};
-use samara_core::possession::Evidence;
+use samara_core::possession::{Evidence, Nonce};
 use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, PeerId, Topic};
 use samara_swarm::{
     Address, Config, ConnectionId, Event, Input, Output, Path, Signal, StoreFailure, Swarm, Target,
@@ -33,6 +33,8 @@ pub struct Peer {
     pub events: Vec<Event>,
     /// Blobs that this peer serves wrong.
     pub lies: bool,
+    /// What this peer proves to hold is made up.
+    pub forges: bool,
     /// Messages of this peer get lost from here on.
     pub silent: bool,
     /// Bytes the store takes before it is full.
@@ -63,6 +65,10 @@ pub struct Net {
     offers: BTreeMap<String, End>,
     rooms: BTreeMap<Topic, Vec<(MemberId, Reach, End)>>,
     members: u64,
+    /// Blobs wanted in all WANTs sent.
+    pub wants: usize,
+    /// HAVEs sent as bitfields.
+    pub bitfields: usize,
     /// Topics announced in the DHT.
     pub dht: BTreeMap<Topic, BTreeSet<String>>,
 }
@@ -94,6 +100,7 @@ impl Net {
             store: BTreeMap::new(),
             events: Vec::new(),
             lies: false,
+            forges: false,
             silent: false,
             room: usize::MAX,
             sent: BTreeMap::new(),
@@ -305,8 +312,13 @@ impl Net {
                 nonce,
                 prover,
             } => {
+                let nonce_used = if self.peer(host).forges {
+                    Nonce::from_bytes([0; 32])
+                } else {
+                    nonce
+                };
                 let bytes = self.peer(host).store.get(&blob);
-                let evidence = bytes.map(|bytes| Evidence::of(nonce, prover, bytes));
+                let evidence = bytes.map(|bytes| Evidence::of(nonce_used, prover, bytes));
                 let hashed = Input::Hashed {
                     blob,
                     nonce,
@@ -379,6 +391,7 @@ impl Net {
         let Some((to, other)) = self.links.get(&from).copied() else {
             return;
         };
+        self.count(&message);
         if matches!(message[0], 3 | 8) {
             let peer = self.peer(host);
             let path = peer.paths[&connection];
@@ -403,6 +416,17 @@ impl Net {
         };
         // What the relay itself says about rooms goes to its members' machines.
         self.after(DELAY, input);
+    }
+
+    fn count(&mut self, message: &Bytes) {
+        match message[..] {
+            [4, 1, ..] => self.bitfields += 1,
+            [5, ref wants @ ..] => {
+                let wants = wants.chunks(33).filter(|want| want[32] != 0);
+                self.wants += wants.count();
+            }
+            _ => {}
+        }
     }
 
     fn cut(&mut self, end: End) {

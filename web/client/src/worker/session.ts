@@ -56,7 +56,9 @@ export class Session {
       signal: (connection, signal) => command({ kind: "signal", connection, signal }),
       hangUp: (connection) => command({ kind: "hangUp", connection }),
     };
-    const peer = await Peer.open(host, { store, maxBytes, webrtc, named });
+    const { sympathy, stingy, uploadLimit, downloadLimit } = options;
+    const generosity = { sympathy, stingy, uploadLimit, downloadLimit };
+    const peer = await Peer.open(host, { store, maxBytes, webrtc, named, ...generosity });
     session = new Session(peer, transfers, relays);
     for (const url of options.keep) {
       relays.keep(url);
@@ -105,7 +107,7 @@ export class Session {
     switch (note.kind) {
       case "push":
         this.#transfers.push(note.transfer);
-        this.#peer.push(note.transfer);
+        this.#peer.push(note.transfer, note.copies);
         return;
       case "pause":
         this.#peer.pause(note.transfer);

@@ -1,4 +1,5 @@
 import type { Peer, PeerEvent } from "../../wasm/samara_browser.js";
+import type { Pushed } from "../api.ts";
 import type { SamaraErrorCode } from "../error.ts";
 import type { EntryInfo, PlainError, Snapshot } from "../messages.ts";
 import { Speed } from "./speed.ts";
@@ -8,7 +9,7 @@ interface Known {
   speed: Speed;
   entry?: EntryInfo;
   error?: PlainError;
-  pushed?: { held: number; total: number; refused?: string };
+  pushed?: Pushed;
   /** The last snapshot the page got, to send no second like it. */
   told: string;
 }
@@ -27,7 +28,11 @@ export class Transfers {
 
   /** An earlier push's refusal counts no more. */
   push(transfer: number): void {
-    delete this.#known.get(transfer)?.pushed?.refused;
+    const known = this.#known.get(transfer);
+    if (known?.pushed) {
+      const { refused: _, ...pushed } = known.pushed;
+      known.pushed = pushed;
+    }
   }
 
   /** Whether the page should hear of it at once. */
@@ -44,13 +49,13 @@ export class Transfers {
         return true;
       }
       case "pushed": {
-        const { held, total } = event;
-        this.#get(event.transfer).pushed = { held, total };
-        return held === total;
+        const { proven, wanted, copies, target } = event;
+        this.#get(event.transfer).pushed = { proven, wanted, copies, target };
+        return copies === target;
       }
       case "pushRefused": {
-        const { held, total } = this.#get(event.transfer).pushed ?? { held: 0, total: 0 };
-        this.#get(event.transfer).pushed = { held, total, refused: event.reason };
+        const known = this.#get(event.transfer);
+        known.pushed = { ...(known.pushed ?? NOTHING_PUSHED), refused: event.reason };
         return true;
       }
       case "done":
@@ -101,6 +106,8 @@ export class Transfers {
     return known;
   }
 }
+
+const NOTHING_PUSHED: Pushed = { proven: 0, wanted: 0, copies: 0, target: 0 };
 
 const NOTHING = {
   state: "waiting",
