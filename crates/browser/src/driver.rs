@@ -159,6 +159,8 @@ impl Driver {
                 connection,
                 blob,
                 bytes,
+                // A page keeps nothing for others.
+                durable: _,
             } => self.put(connection, blob, bytes),
             // A browser reaches the DHT only through its relays.
             Output::Lookup { .. } | Output::Announce { .. } => {}

@@ -12,6 +12,7 @@ mod destination;
 mod dht;
 mod disk;
 mod driver;
+mod flush;
 mod ingest;
 mod node;
 mod peer;

@@ -152,6 +152,7 @@ impl Node {
             node.0.commands.clone(),
             node.0.tasks.clone(),
             Arc::clone(&node.0.received),
+            node.0.stop.clone(),
         );
         let driver = Driver::new(
             Swarm::new(machine, seed),
@@ -237,8 +238,22 @@ impl Node {
         answer.await.unwrap_or_default()
     }
 
-    /// Sends what is queued, closes every connection, and waits for the disk.
+    /// Sends what is queued, closes every connection, and makes durable what is
+    /// in the store.
     pub async fn shutdown(self) {
+        let store = self.0.store.clone();
+        self.leave().await;
+        let flushed = tokio::task::spawn_blocking(move || store.flush()).await;
+        if let Ok(Err(error)) = flushed {
+            tracing::warn!(%error, "the store will check its blobs at the next start");
+        }
+    }
+
+    /// Like [`Node::shutdown`], without the wait for the disk: a power cut in
+    /// the next seconds may take the blobs that came last, and the store's next
+    /// open has them to check. For whoever can fetch them again, and has
+    /// nothing that needs them: a saved file is durable by itself.
+    pub async fn leave(self) {
         self.0.stop.cancel();
         self.0.tasks.close();
         if tokio::time::timeout(STOP, self.0.tasks.wait())
@@ -246,11 +261,6 @@ impl Node {
             .is_err()
         {
             tracing::warn!("some connections did not close in time");
-        }
-        let store = self.0.store.clone();
-        let flushed = tokio::task::spawn_blocking(move || store.flush()).await;
-        if let Ok(Err(error)) = flushed {
-            tracing::warn!(%error, "the store will check its blobs at the next start");
         }
     }
 

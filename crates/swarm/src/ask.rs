@@ -191,11 +191,14 @@ impl Swarm {
             return self.ask(from);
         };
         wanted.state = WantedState::Storing;
+        // A keeper's HAVE is what a pusher goes by, whatever the blob came for.
+        let durable = self.config.features.contains(Features::KEEPS);
         self.storing.insert(blob, Storing { len, peer });
         self.outputs.push_back(Output::Store {
             connection: from,
             blob,
             bytes,
+            durable,
         });
         self.ask(from);
     }

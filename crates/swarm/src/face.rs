@@ -260,6 +260,9 @@ pub enum Output {
         blob: BlobId,
         /// Unverified.
         bytes: Bytes,
+        /// Whether others will rely on it: it must outlive a power cut before
+        /// the answer.
+        durable: bool,
     },
     /// Look the topic up in the DHT. Answer with [`Input::Found`], maybe
     /// several times.

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::connection::{self, Attached, Queue};
 use crate::destination::Destination;
 use crate::dht::Dht;
-use crate::disk::Disk;
+use crate::disk::{Disk, Storing};
 use crate::node::NodeEvent;
 use crate::save::SaveError;
 use crate::transfer::{TransferError, TransferEvent};
@@ -202,9 +202,16 @@ impl Driver {
                 connection,
                 blob,
                 bytes,
+                durable,
             } => {
                 let places = self.places(&blob);
-                self.disk.store(connection, blob, bytes, places);
+                let storing = Storing {
+                    connection,
+                    id: blob,
+                    bytes,
+                    durable,
+                };
+                self.disk.store(storing, places);
             }
             Output::Lookup { topic } => self.discovery.lookup(topic),
             Output::Announce { topic } => self.discovery.announce(topic),
