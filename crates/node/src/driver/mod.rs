@@ -183,8 +183,7 @@ impl Driver {
                 message,
             } => {
                 if let Some(connection) = self.connections.get(&connection) {
-                    // A transport that is gone says so by itself.
-                    let _ = connection.queue.send(message);
+                    connection.queue.send(message);
                 }
             }
             Output::Close { connection } => {
