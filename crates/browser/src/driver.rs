@@ -251,7 +251,7 @@ impl Driver {
             }),
             Event::Kept { address, problem } => self.tell(&HostEvent::Kept {
                 url: &address,
-                problem: problem.as_deref(),
+                problem: problem.map(Into::into),
             }),
             Event::Misbehaved { peer, what } => self.tell(&HostEvent::Misbehaved {
                 peer: peer.map(|peer| peer.to_string()),

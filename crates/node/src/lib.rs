@@ -29,7 +29,9 @@ pub use dht::{AnnounceError, Dht, DhtError, Lookup};
 pub use ingest::{IngestError, Ingested, ingest};
 pub use node::{Node, NodeEvent, StartError};
 pub use peer::{PeerIdError, peer_id};
-pub use samara_swarm::{Limits, Path, Progress, Source, State, Target, TransferFailure};
+pub use samara_swarm::{
+    Cause, Limits, Path, Problem, Progress, Source, State, Target, TransferFailure,
+};
 pub use save::SaveError;
 pub use stream::{StreamError, Streamer};
 pub use transfer::{Transfer, TransferError, TransferEvent};

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use samara_core::{BlobId, Topic};
 use samara_store::Store;
-use samara_swarm::{Input, Path, Source, Swarm, Target, TransferId};
-use tokio::net::TcpListener;
+use samara_swarm::{Input, Path, Problem, Source, Swarm, Target, TransferId};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -59,7 +58,7 @@ pub enum NodeEvent {
         /// The address, as it was given.
         address: String,
         /// `None` when connected, else why not.
-        problem: Option<String>,
+        problem: Option<Problem>,
     },
     /// A peer broke the protocol and was cut off.
     Misbehaved {

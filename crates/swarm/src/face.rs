@@ -331,7 +331,7 @@ pub enum Event {
         /// The address of [`Input::Keep`].
         address: String,
         /// `None` when connected, else why not.
-        problem: Option<String>,
+        problem: Option<Problem>,
     },
     /// A source broke the protocol and was cut off.
     Misbehaved {
@@ -340,6 +340,25 @@ pub enum Event {
         /// What it did.
         what: Box<str>,
     },
+}
+
+/// Why there is no connection to a kept address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// For programs.
+    pub cause: Cause,
+    /// For people.
+    pub text: String,
+}
+
+/// What kind of [`Problem`] it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Nobody answers, the connection broke, or what answers is no peer.
+    Unreachable,
+    /// The other side speaks another version of the protocol. No new try helps
+    /// before one of the two is updated.
+    OtherVersion,
 }
 
 /// Why a transfer ended without its file.

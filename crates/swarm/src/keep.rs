@@ -9,7 +9,7 @@ use samara_core::message::ErrorCode;
 
 use crate::Swarm;
 use crate::connection::{Carrier, Connection, Origin, Scope, Stage};
-use crate::face::{Address, ConnectionId, Event, Output, Path};
+use crate::face::{Address, ConnectionId, Event, Output, Path, Problem};
 use crate::time::{Millis, Time};
 
 /// An address the user wants to stay connected to.
@@ -43,7 +43,7 @@ impl Swarm {
         }
     }
 
-    pub(crate) fn on_kept_closed(&mut self, address: &str, id: ConnectionId, reason: &str) {
+    pub(crate) fn on_kept_closed(&mut self, address: &str, id: ConnectionId, problem: Problem) {
         let jitter = Millis(u64::from(self.rng.next_u32() % 500));
         let (now, limits) = (self.now, &self.config.limits);
         let Some(kept) = self.kept.get_mut(address) else {
@@ -61,7 +61,7 @@ impl Swarm {
         kept.failures = (kept.failures + 1).min(16);
         let at = kept.dial_at;
         self.arm(at);
-        let (address, problem) = (address.into(), Some(reason.into()));
+        let (address, problem) = (address.into(), Some(problem));
         self.event(Event::Kept { address, problem });
     }
 

@@ -61,8 +61,8 @@ use crate::serve::Waiter;
 use crate::transfer::Transfer;
 
 pub use face::{
-    Address, Config, ConnectionId, Event, Input, Output, Path, Progress, Signal, Source, State,
-    StoreFailure, Target, TransferFailure, TransferId,
+    Address, Cause, Config, ConnectionId, Event, Input, Output, Path, Problem, Progress, Signal,
+    Source, State, StoreFailure, Target, TransferFailure, TransferId,
 };
 pub use limits::Limits;
 pub use time::{Millis, Time};
@@ -141,7 +141,9 @@ impl Swarm {
             } => {
                 self.on_connected(connection, path, max_message);
             }
-            Input::Closed { connection, reason } => self.on_closed(connection, &reason),
+            Input::Closed { connection, reason } => {
+                self.on_closed(connection, Cause::Unreachable, &reason);
+            }
             Input::Received {
                 connection,
                 message,
