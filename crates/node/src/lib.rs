@@ -6,6 +6,7 @@
 //! run on the blocking pool; nothing on the way copies a blob. What a peer
 //! decides is the machine's, what a blob means is `samara-core`'s.
 
+mod bind;
 mod config;
 mod connection;
 mod destination;
@@ -22,6 +23,7 @@ mod transfer;
 mod url;
 mod websocket;
 
+pub use bind::{BindError, bind};
 pub use config::{DhtConfig, NodeConfig};
 pub use connection::{Attached, Incoming, Outgoing, Stopped};
 pub use destination::{Destination, DestinationError};

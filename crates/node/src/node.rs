@@ -1,6 +1,5 @@
 //! The node as its users hold it.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,6 +12,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bind::{BindError, bind};
 use crate::config::NodeConfig;
 use crate::connection::{Attached, Stopped};
 use crate::destination::Destination;
@@ -90,14 +90,9 @@ pub enum NodeEvent {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The port is taken, or the address is not this machine's.
-    #[error("{address} cannot be listened on; choose another port, or port 0 for any free one")]
-    Listen {
-        /// What was asked for.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// There is nothing to listen on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// The DHT could not be entered.
     #[error(transparent)]
     Dht(#[from] DhtError),
@@ -110,7 +105,7 @@ impl Node {
     /// Starts a node on the current tokio runtime.
     pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
         let listener = match config.listen {
-            Some(address) => Some(listen(address).await?),
+            Some(address) => Some(bind(address).await?),
             None => None,
         };
         let listen = listener.as_ref().map(|(_, address)| *address);
@@ -316,11 +311,4 @@ pub(crate) async fn attach(
     };
     commands.send(attach).map_err(|_| Stopped)?;
     answer.await.map_err(|_| Stopped)
-}
-
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
 }
