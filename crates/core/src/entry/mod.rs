@@ -266,9 +266,11 @@ pub(crate) mod tests {
 
     pub(crate) fn entry(size: u64) -> FileEntry {
         let count = ChunkSize::MIN.chunks_in(size);
-        let chunks = (0..count).map(|i| Chunk {
-            id: BlobId::of(&i.to_le_bytes()),
-            ..chunk(i.to_le_bytes()[0])
+        let chunks = (0..count).map(|i| {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&i.to_le_bytes());
+            let id = BlobId::from_bytes(id);
+            Chunk { id, ..chunk(0) }
         });
         let chunks = chunks.collect();
         FileEntry::new(
