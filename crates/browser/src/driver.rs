@@ -160,6 +160,8 @@ impl Driver {
                 connection,
                 blob,
                 bytes,
+                // A page keeps nothing for others.
+                durable: _,
             } => self.put(connection, blob, bytes),
             Output::Hash {
                 blob,
@@ -275,7 +277,7 @@ impl Driver {
             }),
             Event::Kept { address, problem } => self.tell(&HostEvent::Kept {
                 url: &address,
-                problem: problem.as_deref(),
+                problem: problem.map(Into::into),
             }),
             Event::Misbehaved { peer, what } => self.tell(&HostEvent::Misbehaved {
                 peer: peer.map(|peer| peer.to_string()),

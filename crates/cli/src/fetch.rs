@@ -51,7 +51,9 @@ pub fn run(args: &Fetch, store: Option<PathBuf>, report: &Report) -> Result<(), 
             seen: VecDeque::new(),
         };
         let result = fetching.run(transfer, args.timeout).await;
-        node.shutdown().await;
+        // The file is durable; the blobs are there to serve it and to resume,
+        // and can be fetched again. To wait for them would double the time.
+        node.leave().await;
         result
     })
 }

@@ -116,6 +116,7 @@ impl Contacts {
     fn on_event(&mut self, event: NodeEvent, report: &Report) {
         let event = match event {
             NodeEvent::Kept { address, problem } => {
+                let problem = problem.map(|problem| problem.text);
                 if !self.on_kept(&address, problem.clone()) {
                     return;
                 }

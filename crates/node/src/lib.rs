@@ -6,12 +6,14 @@
 //! run on the blocking pool; nothing on the way copies a blob. What a peer
 //! decides is the machine's, what a blob means is `samara-core`'s.
 
+mod bind;
 mod config;
 mod connection;
 mod destination;
 mod dht;
 mod disk;
 mod driver;
+mod flush;
 mod ingest;
 mod node;
 mod peer;
@@ -21,6 +23,7 @@ mod transfer;
 mod url;
 mod websocket;
 
+pub use bind::{BindError, bind};
 pub use config::{DhtConfig, NodeConfig};
 pub use connection::{Attached, Incoming, Outgoing, Stopped};
 pub use destination::{Destination, DestinationError};
@@ -29,7 +32,8 @@ pub use ingest::{IngestError, Ingested, ingest};
 pub use node::{Node, NodeEvent, StartError};
 pub use peer::{PeerIdError, peer_id};
 pub use samara_swarm::{
-    Generosity, Limits, Order, Path, Progress, Rate, Rates, Source, State, Target, TransferFailure,
+    Cause, Generosity, Limits, Order, Path, Problem, Progress, Rate, Rates, Source, State, Target,
+    TransferFailure,
 };
 pub use save::SaveError;
 pub use stream::{StreamError, Streamer};

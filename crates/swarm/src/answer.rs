@@ -10,7 +10,7 @@ use crate::assembly::WrongPart;
 use crate::connection::{Asked, Asking};
 use crate::face::{ConnectionId, Event, Output, StoreFailure};
 use crate::greet::UNEXPECTED;
-use crate::wanted::State;
+use crate::wanted::{State, Wanted};
 
 /// Bytes that count as progress: a source that sends fewer within its
 /// patience holds blobs up and is let go.
@@ -113,6 +113,8 @@ impl Swarm {
             return self.ask(from);
         }
         self.cancel_all(blob);
+        // Others go by what is kept for them.
+        let durable = self.wanted.get(&blob).is_some_and(Wanted::is_for_others);
         self.wanted.set_state(&blob, State::Storing);
         self.storing.insert(blob, Storing { len, peer });
         self.storing_bytes += len;
@@ -120,6 +122,7 @@ impl Swarm {
             connection: from,
             blob,
             bytes,
+            durable,
         });
         self.ask(from);
     }
@@ -162,8 +165,7 @@ impl Swarm {
             Err(StoreFailure::WrongBlob) => self.on_wrong_blob(connection, blob, storing.peer),
             Err(StoreFailure::Store(text)) => self.on_store_failed(blob, &text),
         }
-        if self.asks_wait {
-            self.asks_wait = false;
+        if core::mem::take(&mut self.asks_wait) {
             self.ask_all();
         }
     }

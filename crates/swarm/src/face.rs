@@ -361,6 +361,9 @@ pub enum Output {
         blob: BlobId,
         /// Unverified.
         bytes: Bytes,
+        /// Whether others will rely on it: it must outlive a power cut before
+        /// the answer.
+        durable: bool,
     },
     /// Compute [`Evidence::of`] the nonce, the prover and the blob. Answer with
     /// [`Input::Hashed`].
@@ -369,7 +372,8 @@ pub enum Output {
         blob: BlobId,
         /// The nonce.
         nonce: Nonce,
-        /// Who proves possession.
+        /// Who proves possession. If it is this peer, others will rely on the
+        /// blob: it must outlive a power cut before the answer.
         prover: PeerId,
     },
     /// Look the topic up in the DHT. Answer with [`Input::Found`], maybe
@@ -443,7 +447,7 @@ pub enum Event {
         /// The address of [`Input::Keep`].
         address: String,
         /// `None` when connected, else why not.
-        problem: Option<String>,
+        problem: Option<Problem>,
     },
     /// A source broke the protocol and was cut off.
     Misbehaved {
@@ -452,6 +456,25 @@ pub enum Event {
         /// What it did.
         what: Box<str>,
     },
+}
+
+/// Why there is no connection to a kept address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// For programs.
+    pub cause: Cause,
+    /// For people.
+    pub text: String,
+}
+
+/// What kind of [`Problem`] it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Nobody answers, the connection broke, or what answers is no peer.
+    Unreachable,
+    /// The other side speaks another version of the protocol. No new try helps
+    /// before one of the two is updated.
+    OtherVersion,
 }
 
 /// Why a transfer ended without its file.

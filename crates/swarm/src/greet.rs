@@ -14,7 +14,7 @@ use crate::Swarm;
 use crate::connection::{
     Asking, Carrier, Connection, Origin, Peer, Scope, Serving, Stage, Telling,
 };
-use crate::face::{ConnectionId, Event, Output, Path};
+use crate::face::{Cause, ConnectionId, Event, Output, Path, Problem};
 use crate::holdings::Shown;
 use crate::push::Keeping;
 
@@ -129,9 +129,9 @@ impl Swarm {
     ) {
         let theirs = match (message, first) {
             (Message::Handshake(theirs), false) | (Message::HandshakeAck(theirs), true) => *theirs,
-            (Message::Error { text, .. }, _) => {
+            (Message::Error { code, text, .. }, _) => {
                 let reason = format!("the peer refused: {text}");
-                return self.close(from, &reason);
+                return self.close_for(from, cause(*code), &reason);
             }
             _ => return self.misbehaved(from, UNEXPECTED, "no handshake first"),
         };
@@ -275,11 +275,15 @@ impl Swarm {
         );
         let what = what.into();
         self.event(Event::Misbehaved { peer, what });
-        self.close(id, what_closed(code));
+        self.close_for(id, cause(code), what_closed(code));
     }
 
     /// Ends a connection from this side.
     pub(crate) fn close(&mut self, id: ConnectionId, reason: &str) {
+        self.close_for(id, Cause::Unreachable, reason);
+    }
+
+    fn close_for(&mut self, id: ConnectionId, cause: Cause, reason: &str) {
         let Some(connection) = self.connections.get(&id) else {
             return;
         };
@@ -287,11 +291,11 @@ impl Swarm {
             Carrier::Driver => self.outputs.push_back(Output::Close { connection: id }),
             Carrier::Circuit => self.send_bye(id),
         }
-        self.on_closed(id, reason);
+        self.on_closed(id, cause, reason);
     }
 
     /// A connection is gone: whatever hung on it goes elsewhere.
-    pub(crate) fn on_closed(&mut self, id: ConnectionId, reason: &str) {
+    pub(crate) fn on_closed(&mut self, id: ConnectionId, cause: Cause, reason: &str) {
         let Some(mut connection) = self.connections.remove(&id) else {
             return;
         };
@@ -301,7 +305,10 @@ impl Swarm {
         self.leave_rooms_of(id);
         match connection.origin {
             Origin::Accepted => {}
-            Origin::Dialed(address) => self.on_kept_closed(&address, id, reason),
+            Origin::Dialed(address) => {
+                let text = reason.into();
+                self.on_kept_closed(&address, id, Problem { cause, text });
+            }
             Origin::Met(meeting) => {
                 let failed = !matches!(connection.stage, Stage::Ready(_));
                 self.on_meeting_over(meeting, failed);
@@ -316,6 +323,15 @@ impl Swarm {
         self.end_favours_of(id, peer);
         self.stop_pushing(core::mem::take(&mut peer.keeping));
         self.release_all(id, core::mem::take(&mut peer.asking));
+    }
+}
+
+/// What the code of an ERROR, sent or received, means for a kept address.
+fn cause(code: ErrorCode) -> Cause {
+    if code == ErrorCode::VERSION {
+        Cause::OtherVersion
+    } else {
+        Cause::Unreachable
     }
 }
 

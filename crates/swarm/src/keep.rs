@@ -9,7 +9,7 @@ use samara_core::message::ErrorCode;
 
 use crate::Swarm;
 use crate::connection::{Asked, Carrier, Connection, Origin, Peer, Scope, Stage};
-use crate::face::{Address, ConnectionId, Event, Output, Path};
+use crate::face::{Address, ConnectionId, Event, Output, Path, Problem};
 use crate::time::{Millis, Time};
 
 const UNTAKEN: &str = "asking without taking the answers";
@@ -45,7 +45,7 @@ impl Swarm {
         }
     }
 
-    pub(crate) fn on_kept_closed(&mut self, address: &str, id: ConnectionId, reason: &str) {
+    pub(crate) fn on_kept_closed(&mut self, address: &str, id: ConnectionId, problem: Problem) {
         let jitter = Millis(u64::from(self.rng.next_u32() % 500));
         let (now, limits) = (self.now, &self.config.limits);
         let Some(kept) = self.kept.get_mut(address) else {
@@ -63,7 +63,7 @@ impl Swarm {
         kept.failures = (kept.failures + 1).min(16);
         let at = kept.dial_at;
         self.arm(at);
-        let (address, problem) = (address.into(), Some(reason.into()));
+        let (address, problem) = (address.into(), Some(problem));
         self.event(Event::Kept { address, problem });
     }
 

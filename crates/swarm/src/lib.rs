@@ -65,7 +65,7 @@ use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use samara_core::message::ErrorCode;
 use samara_core::possession::Nonce;
-use samara_core::{BlobId, Message, RequestId, Topic};
+use samara_core::{BlobId, Message, PeerId, RequestId, Topic};
 
 use crate::answer::Storing;
 use crate::bans::Bans;
@@ -80,8 +80,9 @@ use crate::transfer::Transfer;
 use crate::wanted::{Slot, WantList};
 
 pub use face::{
-    Address, Config, ConnectionId, Event, Generosity, Input, Order, Output, Path, Progress, Rate,
-    Rates, Signal, Source, State, StoreFailure, Target, TransferFailure, TransferId,
+    Address, Cause, Config, ConnectionId, Event, Generosity, Input, Order, Output, Path, Problem,
+    Progress, Rate, Rates, Signal, Source, State, StoreFailure, Target, TransferFailure,
+    TransferId,
 };
 pub use limits::Limits;
 pub use time::{Millis, Time};
@@ -185,7 +186,9 @@ impl Swarm {
             } => {
                 self.on_connected(connection, path, max_message);
             }
-            Input::Closed { connection, reason } => self.on_closed(connection, &reason),
+            Input::Closed { connection, reason } => {
+                self.on_closed(connection, Cause::Unreachable, &reason);
+            }
             Input::Received {
                 connection,
                 message,
@@ -249,6 +252,11 @@ impl Swarm {
         peers
             .map(|peer| peer.source(peer.asking.gave.values().sum()))
             .collect()
+    }
+
+    /// This peer's own name.
+    pub fn peer(&self) -> PeerId {
+        self.config.peer
     }
 
     /// Bytes of blobs that came and were not needed: answers that were too

@@ -13,7 +13,7 @@ use samara_core::{MemberId, Message, Topic};
 
 use crate::Swarm;
 use crate::connection::{Carrier, Connection, Meeting, Origin, Peer, Scope, Stage};
-use crate::face::{Address, ConnectionId, Output, Path, TransferId};
+use crate::face::{Address, Cause, ConnectionId, Output, Path, TransferId};
 use crate::greet::UNEXPECTED;
 use crate::time::{Millis, Time};
 
@@ -335,7 +335,7 @@ impl Swarm {
         {
             self.outputs.push_back(Output::Close { connection: id });
         }
-        self.on_closed(id, reason);
+        self.on_closed(id, Cause::Unreachable, reason);
     }
 
     pub(crate) fn on_meeting_over(&mut self, meeting: Meeting, failed: bool) {

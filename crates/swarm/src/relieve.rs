@@ -107,6 +107,9 @@ impl Swarm {
 
     /// Looks for something to take over, now and then while blobs are owed.
     pub(crate) fn run_relief(&mut self) {
+        if core::mem::take(&mut self.asks_wait) {
+            self.ask_all();
+        }
         let mut sources = self.connections.values().filter_map(Connection::ready);
         if !sources.any(|peer| !peer.asking.requests.is_empty()) {
             return;

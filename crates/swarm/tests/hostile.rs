@@ -9,7 +9,8 @@ use samara_core::blob::{MAX_BLOB_LEN, TAG_LEN};
 use samara_core::message::{ErrorCode, Features, Handshake, Hops, PROTOCOL_VERSION, Reach};
 use samara_core::{BlobId, BlobKey, Link, MemberId, Message, PeerId, RequestId, Topic};
 use samara_swarm::{
-    Config, ConnectionId, Event, Input, Output, Path, StoreFailure, Swarm, Target, Time, TransferId,
+    Cause, Config, ConnectionId, Event, Input, Output, Path, Problem, StoreFailure, Swarm, Target,
+    Time, TransferId,
 };
 
 /// A machine that faces one hostile peer.
@@ -60,6 +61,23 @@ impl Victim {
             connection,
             path,
             max_message,
+        });
+    }
+
+    /// Stays connected to an address, where the peer answers.
+    fn dial(&mut self, address: &str) {
+        let address = address.to_owned();
+        let outputs = self.input(Input::Keep { address });
+        let dialed = outputs.into_iter().find_map(|output| match output {
+            Output::Dial { connection, .. } => Some(connection),
+            _ => None,
+        });
+        self.peer = dialed.unwrap();
+        let connection = self.peer;
+        self.input(Input::Connected {
+            connection,
+            path: Path::WebSocket,
+            max_message: 2 << 20,
         });
     }
 
@@ -171,6 +189,35 @@ fn a_peer_of_another_version_is_told_so_and_cut() {
     let mut victim = Victim::new(Features::default());
     let outputs = victim.receive(&Message::Handshake(handshake(2)));
     assert_cut(&outputs, ErrorCode::VERSION);
+}
+
+/// A dialed peer's answer, and what the user hears of it.
+fn problem_after(answer: &Message) -> Problem {
+    let mut victim = Victim::new(Features::default());
+    victim.dial("ws://kept/ws");
+    let outputs = victim.receive(answer);
+    let mut problems = outputs.into_iter().filter_map(|output| match output {
+        Output::Event(Event::Kept { problem, .. }) => problem,
+        _ => None,
+    });
+    problems.next().expect("the address is not connected")
+}
+
+#[test]
+fn another_version_is_told_from_other_failures_whoever_notices_it() {
+    let refusal = |code| Message::Error {
+        request: RequestId(0),
+        code,
+        text: "no".into(),
+    };
+    for (answer, cause) in [
+        (Message::HandshakeAck(handshake(2)), Cause::OtherVersion),
+        (refusal(ErrorCode::VERSION), Cause::OtherVersion),
+        (refusal(ErrorCode::TOO_MANY), Cause::Unreachable),
+        (Message::Have(Vec::new()), Cause::Unreachable),
+    ] {
+        assert_eq!(problem_after(&answer).cause, cause, "{answer:?}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::connection::{self, Attached, Queue};
 use crate::destination::Destination;
 use crate::dht::Dht;
-use crate::disk::Disk;
+use crate::disk::{Disk, Storing};
 use crate::node::NodeEvent;
 use crate::save::SaveError;
 use crate::transfer::{TransferError, TransferEvent};
@@ -183,8 +183,7 @@ impl Driver {
                 message,
             } => {
                 if let Some(connection) = self.connections.get(&connection) {
-                    // A transport that is gone says so by itself.
-                    let _ = connection.queue.send(message);
+                    connection.queue.send(message);
                 }
             }
             Output::Close { connection } => {
@@ -202,15 +201,25 @@ impl Driver {
                 connection,
                 blob,
                 bytes,
+                durable,
             } => {
                 let places = self.places(&blob);
-                self.disk.store(connection, blob, bytes, places);
+                let storing = Storing {
+                    connection,
+                    id: blob,
+                    bytes,
+                    durable,
+                };
+                self.disk.store(storing, places);
             }
             Output::Hash {
                 blob,
                 nonce,
                 prover,
-            } => self.disk.hash(blob, nonce, prover),
+            } => {
+                let durable = prover == self.swarm.peer();
+                self.disk.hash(blob, nonce, prover, durable);
+            }
             Output::Lookup { topic } => self.discovery.lookup(topic),
             Output::Announce { topic } => self.discovery.announce(topic),
             Output::Event(event) => self.event(event),

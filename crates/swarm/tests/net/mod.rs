@@ -298,6 +298,7 @@ impl Net {
                 connection,
                 blob,
                 bytes,
+                durable: _,
             } => {
                 let result = self.peer(host).put(blob, bytes);
                 let stored = Input::Stored {
