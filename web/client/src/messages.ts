@@ -54,7 +54,9 @@ export type Call = {
 /** What the page tells the worker, expecting no answer. */
 export type Note =
   | { kind: "abort"; id: number }
-  | { kind: "push" | "pause" | "resume" | "closeTransfer"; transfer: number }
+  | { kind: "push" | "pause" | "resume"; transfer: number }
+  /** So many of the calls that opened it need it no more; with the last, it ends. */
+  | { kind: "closeTransfer"; transfer: number; openings: number }
   | { kind: "rtc"; event: RtcEvent };
 
 export type ToWorker = Call | Note;

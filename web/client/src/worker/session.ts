@@ -114,8 +114,9 @@ export class Session {
         this.#peer.resume(note.transfer);
         return;
       case "closeTransfer":
-        this.#peer.closeTransfer(note.transfer);
-        this.#transfers.close(note.transfer);
+        if (this.#transfers.close(note.transfer, note.openings)) {
+          this.#peer.closeTransfer(note.transfer);
+        }
         return;
       case "rtc":
         this.#onRtc(note.event);
@@ -174,6 +175,7 @@ export class Session {
   }
 
   #opened({ transfer, link }: PeerTransfer): Opened {
+    this.#transfers.open(transfer);
     return { link, snapshot: this.#transfers.snapshot(this.#peer, transfer) };
   }
 

@@ -5,6 +5,8 @@ import { Speed } from "./speed.ts";
 
 /** What the machine does not keep of a transfer. */
 interface Known {
+  /** How many calls have opened it. */
+  openings: number;
   speed: Speed;
   entry?: EntryInfo;
   error?: PlainError;
@@ -17,8 +19,18 @@ interface Known {
 export class Transfers {
   readonly #known = new Map<number, Known>();
 
-  close(transfer: number): void {
-    this.#known.delete(transfer);
+  open(transfer: number): void {
+    this.#get(transfer).openings += 1;
+  }
+
+  /** Whether nobody needs it any more, now that so many do not. */
+  close(transfer: number, openings: number): boolean {
+    const known = this.#known.get(transfer);
+    if (known === undefined) {
+      return false;
+    }
+    known.openings -= openings;
+    return known.openings <= 0 && this.#known.delete(transfer);
   }
 
   entry(transfer: number): EntryInfo | undefined {
@@ -95,7 +107,7 @@ export class Transfers {
   #get(transfer: number): Known {
     let known = this.#known.get(transfer);
     if (known === undefined) {
-      known = { speed: new Speed(), told: "" };
+      known = { openings: 0, speed: new Speed(), told: "" };
       this.#known.set(transfer, known);
     }
     return known;
