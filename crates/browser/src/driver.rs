@@ -92,6 +92,10 @@ impl Driver {
         loop {
             let next = self.inbox.borrow_mut().pop_front();
             if let Some(input) = next {
+                if let Input::Closed { connection, .. } = &input {
+                    // A peer may have closed its channel and nothing else.
+                    self.host.hang_up(connection.0);
+                }
                 self.swarm.borrow_mut().handle(alarm::now(), input);
                 self.act_on_outputs();
                 continue;
