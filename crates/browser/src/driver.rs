@@ -181,7 +181,8 @@ impl Driver {
     fn load(self: &Rc<Self>, blob: BlobId) {
         let driver = Rc::clone(self);
         spawn_local(async move {
-            let bytes = driver.store.get(blob).await;
+            // Lost or unreadable: either way others have to be asked for it.
+            let bytes = driver.store.get(blob).await.ok();
             driver.give(Input::Loaded { blob, bytes });
         });
     }
