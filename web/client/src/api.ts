@@ -29,8 +29,14 @@ export interface Source {
   readonly peer: string;
   /** A data channel, a WebSocket, or sealed messages through a relay. */
   readonly path: Path;
-  /** Verified bytes it gave since it connected, over all transfers. */
+  /** Verified bytes it gave since it connected: over all transfers, or to this one. */
   readonly bytes: number;
+}
+
+/** Who gives blobs of one transfer. */
+export interface TransferSource extends Source {
+  /** Over the last seconds; 0 when nothing comes. */
+  readonly bytesPerSecond: number;
 }
 
 /** A relay or peer that this browser stays connected to. */
@@ -137,7 +143,7 @@ export interface TransferProgress {
   readonly totalChunks: number;
   /** Over the last seconds; 0 when nothing comes. */
   readonly bytesPerSecond: number;
-  readonly sources: readonly Source[];
+  readonly sources: readonly TransferSource[];
   /** Once pushed: how many of the blobs the keeper that has most of them holds. */
   readonly pushed?: {
     readonly held: number;

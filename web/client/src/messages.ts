@@ -1,6 +1,14 @@
 // What the page and its worker say to each other.
 
-import type { EntryInfo, Path, Source, Status, TransferProgress, TransferState } from "./api.ts";
+import type {
+  EntryInfo,
+  Path,
+  Source,
+  Status,
+  TransferProgress,
+  TransferSource,
+  TransferState,
+} from "./api.ts";
 import type { SamaraErrorCode } from "./error.ts";
 import type { RtcCommand, RtcEvent } from "./rtc/messages.ts";
 
@@ -71,4 +79,4 @@ export type ToPage =
   | { kind: "problem"; error: PlainError }
   | { kind: "rtc"; command: RtcCommand };
 
-export type { EntryInfo, Path, Source };
+export type { EntryInfo, Path, Source, TransferSource };

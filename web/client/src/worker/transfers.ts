@@ -1,6 +1,6 @@
-import type { Peer, PeerEvent } from "../../wasm/samara_browser.js";
+import type { Peer, PeerEvent, PeerSource } from "../../wasm/samara_browser.js";
 import type { SamaraErrorCode } from "../error.ts";
-import type { EntryInfo, PlainError, Snapshot } from "../messages.ts";
+import type { EntryInfo, PlainError, Snapshot, TransferSource } from "../messages.ts";
 import { Speed } from "./speed.ts";
 
 /** What the machine does not keep of a transfer. */
@@ -8,6 +8,8 @@ interface Known {
   /** How many calls have opened it. */
   openings: number;
   speed: Speed;
+  /** By source: a peer may be connected in two ways. */
+  speeds: Map<string, Speed>;
   entry?: EntryInfo;
   error?: PlainError;
   pushed?: { held: number; total: number; refused?: string };
@@ -78,15 +80,21 @@ export class Transfers {
   snapshot(peer: Peer, transfer: number): Snapshot {
     const known = this.#get(transfer);
     const progress = peer.progress(transfer);
-    const { state, ...rest } = progress ?? NOTHING;
-    const bytesPerSecond = known.speed.sample(performance.now(), rest.bytes);
+    const { state, sources, ...rest } = progress ?? NOTHING;
+    const now = performance.now();
+    const bytesPerSecond = known.speed.sample(now, rest.bytes);
     const { entry, error, pushed } = known;
     return {
       transfer,
       state,
       ...(entry && { entry }),
       ...(error && { error }),
-      progress: { ...rest, bytesPerSecond, ...(pushed && { pushed }) },
+      progress: {
+        ...rest,
+        bytesPerSecond,
+        sources: timed(known, now, sources),
+        ...(pushed && { pushed }),
+      },
     };
   }
 
@@ -107,11 +115,24 @@ export class Transfers {
   #get(transfer: number): Known {
     let known = this.#known.get(transfer);
     if (known === undefined) {
-      known = { openings: 0, speed: new Speed(), told: "" };
+      known = { openings: 0, speed: new Speed(), speeds: new Map(), told: "" };
       this.#known.set(transfer, known);
     }
     return known;
   }
+}
+
+/** The sources with how fast each is; those that are gone are forgotten. */
+function timed(known: Known, now: number, sources: readonly PeerSource[]): TransferSource[] {
+  const speeds = new Map<string, Speed>();
+  const timed = sources.map((source) => {
+    const key = `${source.peer} ${source.path}`;
+    const speed = known.speeds.get(key) ?? new Speed();
+    speeds.set(key, speed);
+    return { ...source, bytesPerSecond: speed.sample(now, source.bytes) };
+  });
+  known.speeds = speeds;
+  return timed;
 }
 
 const NOTHING = {
