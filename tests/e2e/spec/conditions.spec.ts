@@ -6,7 +6,7 @@ import { MIB } from "../harness/input.ts";
 import { expect, Tab, test } from "../harness/stage.ts";
 
 test("where no worker can have a data channel, both ends pipe it", async ({ stage }) => {
-  const input = await stage.input();
+  const input = await stage.input(16 * MIB);
   const relay = await stage.relay();
   const sender = await stage.tab(relay.page, { before: keepChannels });
   const reader = await stage.tab(await sender.send(input.path), { before: keepChannels });
@@ -43,7 +43,7 @@ test("a page whose origin is not secure works like any other", async ({ stage, l
     args: [...(launchOptions.args ?? []), `--host-resolver-rules=MAP ${host} 127.0.0.1`],
   });
   stage.started({ stop: () => browser.close() });
-  const input = await stage.input();
+  const input = await stage.input(8 * MIB);
   const relay = await stage.relay();
   const page = relay.page.replace("127.0.0.1", host);
   const sender = await stage.tab(page, { browser, host });
