@@ -93,6 +93,10 @@ impl Driver {
         loop {
             let next = self.inbox.borrow_mut().pop_front();
             if let Some(input) = next {
+                if let Input::Closed { connection, .. } = &input {
+                    // A peer may have closed its channel and nothing else.
+                    self.host.hang_up(connection.0);
+                }
                 self.swarm.borrow_mut().handle(alarm::now(), input);
                 self.act_on_outputs();
                 continue;
@@ -185,7 +189,8 @@ impl Driver {
     fn load(self: &Rc<Self>, blob: BlobId) {
         let driver = Rc::clone(self);
         spawn_local(async move {
-            let bytes = driver.store.get(blob).await;
+            // Lost or unreadable: either way others have to be asked for it.
+            let bytes = driver.store.get(blob).await.ok();
             driver.give(Input::Loaded { blob, bytes });
         });
     }
@@ -193,10 +198,9 @@ impl Driver {
     fn hash(self: &Rc<Self>, blob: BlobId, nonce: Nonce, prover: PeerId) {
         let driver = Rc::clone(self);
         spawn_local(async move {
-            let bytes = driver.store.get(blob).await;
-            let evidence = match bytes {
-                Some(bytes) => Some(evidence(nonce, prover, &bytes).await),
-                None => None,
+            let evidence = match driver.store.get(blob).await {
+                Ok(bytes) => Some(evidence(nonce, prover, &bytes).await),
+                Err(_) => None,
             };
             driver.give(Input::Hashed {
                 blob,

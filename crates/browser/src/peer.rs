@@ -52,7 +52,6 @@ export interface PeerSource {
   peer: string;
   path: 'webrtc' | 'websocket' | 'circuit';
   bytes: number;
-  bytesPerSecond: number;
   roundTrip?: number;
 }
 
@@ -113,7 +112,6 @@ struct Source {
     peer: String,
     path: &'static str,
     bytes: u64,
-    bytes_per_second: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     round_trip: Option<u64>,
 }
@@ -348,7 +346,6 @@ impl From<samara_swarm::Source> for Source {
                 Path::Circuit => "circuit",
             },
             bytes: source.bytes,
-            bytes_per_second: source.rate,
             round_trip: source.round_trip.map(|round_trip| round_trip.0),
         }
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Context;
 
 use crate::process::{become_program, output};
-use crate::setup::{self, FOR_E2E};
+use crate::setup::{self, CHROMIUM, FOR_BENCH};
 use crate::workspace::Workspace;
 use crate::{e2e, web};
 
@@ -16,14 +16,13 @@ const PACKAGE: &str = "samara-bench";
 
 /// Builds what is measured and becomes the benchmark.
 pub fn run(workspace: &Workspace, arguments: &[OsString]) -> anyhow::Result<()> {
-    setup::ensure(workspace, &FOR_E2E)?;
+    setup::ensure(workspace, &FOR_BENCH)?;
     web::build(workspace)?;
-    let chromium = setup::find_chromium()?.context("set-up has found Chromium and lost it")?;
     let commit = commit(workspace)?;
     let samara = e2e::binary(workspace, &["--release"])?;
     let mut cargo = workspace.cargo();
     cargo
-        .env("SAMARA_CHROMIUM", chromium)
+        .env(CHROMIUM.variable, CHROMIUM.found()?)
         .args(["run", "--release", "--package", PACKAGE, "--", "--samara"])
         .arg(samara)
         .args(["--commit", &commit])

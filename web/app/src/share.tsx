@@ -66,7 +66,17 @@ function Passing({ link, fresh = false, children }: PassingProps) {
           <button ref={copy} type="button" data-testid="copy" onClick={take}>
             {copied ? "Copied" : "Copy link"}
           </button>
-          <span class="quiet">or scan the code with a phone</span>
+          {canShare && (
+            <button
+              type="button"
+              class="second"
+              data-testid="share"
+              onClick={() => void pass(link)}
+            >
+              Share…
+            </button>
+          )}
+          <span class="quiet">or let a phone scan the code</span>
         </div>
         <span class="unseen" role="status">
           {copied ? "Link copied" : ""}
@@ -76,6 +86,17 @@ function Passing({ link, fresh = false, children }: PassingProps) {
       <Code text={link} />
     </div>
   );
+}
+
+/** Phones have a sheet of their own for passing something on, in secure contexts. */
+const canShare = typeof navigator.share === "function";
+
+async function pass(url: string): Promise<void> {
+  try {
+    await navigator.share({ url });
+  } catch {
+    // Whoever closes the sheet has changed their mind; the link is still here to copy.
+  }
 }
 
 function Code({ text }: { text: string }) {

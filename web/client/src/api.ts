@@ -40,12 +40,16 @@ export interface Source {
   readonly peer: string;
   /** A data channel, a WebSocket, or sealed messages through a relay. */
   readonly path: Path;
-  /** Verified bytes it gave since it connected, over all transfers. */
+  /** Verified bytes it gave since it connected: over all transfers, or to this one. */
   readonly bytes: number;
-  /** Bytes a second while it is asked for something, else 0. */
-  readonly bytesPerSecond: number;
   /** Milliseconds from a request to its answer, once measured. */
   readonly roundTrip?: number;
+}
+
+/** Who gives blobs of one transfer. */
+export interface TransferSource extends Source {
+  /** Over the last seconds; 0 when nothing comes. */
+  readonly bytesPerSecond: number;
 }
 
 /** A relay or peer that this browser stays connected to. */
@@ -152,7 +156,7 @@ export interface TransferProgress {
   readonly totalChunks: number;
   /** Over the last seconds; 0 when nothing comes. */
   readonly bytesPerSecond: number;
-  readonly sources: readonly Source[];
+  readonly sources: readonly TransferSource[];
   /** Once pushed: what others proved to hold. */
   readonly pushed?: Pushed;
 }

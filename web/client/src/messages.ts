@@ -1,6 +1,14 @@
 // What the page and its worker say to each other.
 
-import type { EntryInfo, Path, Source, Status, TransferProgress, TransferState } from "./api.ts";
+import type {
+  EntryInfo,
+  Path,
+  Source,
+  Status,
+  TransferProgress,
+  TransferSource,
+  TransferState,
+} from "./api.ts";
 import type { SamaraErrorCode } from "./error.ts";
 import type { RtcCommand, RtcEvent } from "./rtc/messages.ts";
 
@@ -60,7 +68,9 @@ export type Call = {
 export type Note =
   | { kind: "abort"; id: number }
   | { kind: "push"; transfer: number; copies: number }
-  | { kind: "pause" | "resume" | "closeTransfer"; transfer: number }
+  | { kind: "pause" | "resume"; transfer: number }
+  /** So many of the calls that opened it need it no more; with the last, it ends. */
+  | { kind: "closeTransfer"; transfer: number; openings: number }
   | { kind: "rtc"; event: RtcEvent };
 
 export type ToWorker = Call | Note;
@@ -75,4 +85,4 @@ export type ToPage =
   | { kind: "problem"; error: PlainError }
   | { kind: "rtc"; command: RtcCommand };
 
-export type { EntryInfo, Path, Source };
+export type { EntryInfo, Path, Source, TransferSource };

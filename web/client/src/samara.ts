@@ -71,14 +71,19 @@ export class SamaraPeer extends EventTarget implements Samara {
     const opened = await this.#worker.call(
       "seed",
       { file, name, type },
-      { signal, ...(onProgress && { onProgress: (bytes) => onProgress(bytes, file.size) }) },
+      {
+        signal,
+        ...(onProgress && { onProgress: (bytes) => onProgress(bytes, file.size) }),
+        onLate: (opened) => this.#release(opened),
+      },
     );
     onProgress?.(file.size, file.size);
     return this.#transfer(opened);
   }
 
   async fetch(link: string, { signal }: { signal?: AbortSignal } = {}): Promise<Transfer> {
-    return this.#transfer(await this.#worker.call("fetch", { link }, { signal }));
+    const onLate = (opened: Opened): void => this.#release(opened);
+    return this.#transfer(await this.#worker.call("fetch", { link }, { signal, onLate }));
   }
 
   transfers(): Transfer[] {
@@ -105,6 +110,7 @@ export class SamaraPeer extends EventTarget implements Samara {
     const id = opened.snapshot.transfer;
     const known = this.#transfers.get(id);
     if (known) {
+      known.openings += 1;
       return known;
     }
     const transfer = new TransferHandle(this.#worker, opened, () => {
@@ -114,6 +120,11 @@ export class SamaraPeer extends EventTarget implements Samara {
     this.#transfers.set(id, transfer);
     this.dispatchEvent(new Event("change"));
     return transfer;
+  }
+
+  /** Closes a transfer that nobody waits for any more, unless others have it. */
+  #release({ snapshot: { transfer } }: Opened): void {
+    this.#worker.note({ kind: "closeTransfer", transfer, openings: 1 });
   }
 
   #onMessage(message: ToPage): void {

@@ -11,6 +11,8 @@ export class TransferHandle extends EventTarget implements Transfer {
   readonly id: number;
   readonly link: string;
   readonly done: Promise<void>;
+  /** How many calls have opened it; the worker counts them too. */
+  openings = 1;
   readonly #worker: WorkerLink;
   readonly #onClose: (transfer: TransferHandle) => void;
   #snapshot: Snapshot;
@@ -108,7 +110,8 @@ export class TransferHandle extends EventTarget implements Transfer {
   }
 
   close(): void {
-    this.#worker.note({ kind: "closeTransfer", transfer: this.id });
+    const { id: transfer, openings } = this;
+    this.#worker.note({ kind: "closeTransfer", transfer, openings });
     this.end(new SamaraError("aborted", "the transfer was closed"));
     this.#onClose(this);
   }

@@ -116,8 +116,9 @@ export class Session {
         this.#peer.resume(note.transfer);
         return;
       case "closeTransfer":
-        this.#peer.closeTransfer(note.transfer);
-        this.#transfers.close(note.transfer);
+        if (this.#transfers.close(note.transfer, note.openings)) {
+          this.#peer.closeTransfer(note.transfer);
+        }
         return;
       case "rtc":
         this.#onRtc(note.event);
@@ -176,6 +177,7 @@ export class Session {
   }
 
   #opened({ transfer, link }: PeerTransfer): Opened {
+    this.#transfers.open(transfer);
     return { link, snapshot: this.#transfers.snapshot(this.#peer, transfer) };
   }
 
