@@ -1,8 +1,8 @@
 /** A file's link to pass on, and whether the tab may be closed. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { encode } from "uqr";
 import type { Pushed } from "samara-web";
+import { encode } from "uqr";
 import type { Copy, Desk, Shared } from "./desk.ts";
 
 export function Share({ item, desk }: { item: Shared; desk: Desk }) {
