@@ -20,6 +20,7 @@
 //! | `meet` | whom to meet in rooms, and how |
 //! | `signaling` | what is said to them through the relay |
 //! | `keep` | addresses to stay connected to, DHT, timers |
+//! | `stats` | nothing: it counts the memory held |
 #![no_std]
 
 extern crate alloc;
@@ -38,6 +39,7 @@ mod meet;
 mod serve;
 mod signal;
 mod signaling;
+mod stats;
 mod time;
 mod transfer;
 mod transfers;
@@ -65,6 +67,7 @@ pub use face::{
     StoreFailure, Target, TransferFailure, TransferId,
 };
 pub use limits::Limits;
+pub use stats::Memory;
 pub use time::{Millis, Time};
 
 /// The machine.
