@@ -192,9 +192,9 @@ impl<'a> Calm<'a> {
 
     fn duty(&self, host: Host, number: usize, task: &Task) -> Duty {
         let file = &self.files[task.file];
-        let chunks = file.entry.chunks();
+        // Whoever fetches by link needs the entry's blobs too.
         let held = self.held.get(&host);
-        let complete = held.is_some_and(|held| chunks.iter().all(|chunk| held.contains(&chunk.id)));
+        let complete = held.is_some_and(|held| file.blobs.iter().all(|(id, _)| held.contains(id)));
         let must = self.good.contains(&host)
             && complete
             && (self.fetches(host, number) || task.role == Role::Seed)
