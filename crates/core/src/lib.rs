@@ -20,6 +20,7 @@ mod hex;
 pub mod link;
 pub mod message;
 pub mod padding;
+pub mod possession;
 pub mod seal;
 mod wire;
 

@@ -15,11 +15,17 @@ use crate::connection::{
     Asking, Carrier, Connection, Origin, Peer, Scope, Serving, Stage, Telling,
 };
 use crate::face::{ConnectionId, Event, Output, Path};
+use crate::holdings::Shown;
+use crate::push::Keeping;
 
 pub(crate) const UNEXPECTED: ErrorCode = ErrorCode::UNEXPECTED;
 
 /// What every machine can do.
-const FEATURES: Features = Features::PARTS.with(Features::CANCEL);
+const FEATURES: Features = Features::PARTS
+    .with(Features::CANCEL)
+    .with(Features::GOSSIP)
+    .with(Features::POSSESSION)
+    .with(Features::BITFIELD);
 
 impl Swarm {
     pub(crate) fn on_accepted(&mut self, id: ConnectionId, path: Path, max_message: usize) {
@@ -63,9 +69,18 @@ impl Swarm {
         let max_message = max_message.min(self.config.limits.message);
         Handshake {
             version: PROTOCOL_VERSION,
-            features: self.config.features.with(FEATURES),
+            features: self.features(),
             peer: self.config.peer,
             max_message: u32::try_from(max_message).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn features(&self) -> Features {
+        let features = self.config.features.with(FEATURES);
+        if self.config.generosity.sympathy > 0 {
+            features.with(Features::KEEPS)
+        } else {
+            features
         }
     }
 
@@ -148,6 +163,8 @@ impl Swarm {
             asking: Asking::default(),
             serving: Serving::default(),
             telling: Telling::default(),
+            keeping: Keeping::default(),
+            shown: Shown::default(),
         };
         self.on_ready(from, peer, first);
     }
@@ -169,6 +186,7 @@ impl Swarm {
             self.join_rooms(id);
         }
         self.tell_wants(id);
+        self.tell_holdings(id);
         self.push_all(id);
     }
 
@@ -231,6 +249,9 @@ impl Swarm {
             }
             if let Some(owner) = self.connections.get_mut(&owner) {
                 owner.queued = owner.queued.saturating_sub(gone);
+                if let Some(peer) = owner.ready_mut() {
+                    peer.serving.taken_at = self.now;
+                }
             }
             self.serve(owner);
         }
@@ -275,10 +296,8 @@ impl Swarm {
             return;
         };
         if let Some(peer) = connection.ready_mut() {
-            let asking = core::mem::take(&mut peer.asking);
-            self.release_all(asking);
+            self.on_peer_gone(id, peer);
         }
-        self.forget_waiters(id);
         self.leave_rooms_of(id);
         match connection.origin {
             Origin::Accepted => {}
@@ -288,6 +307,15 @@ impl Swarm {
                 self.on_meeting_over(meeting, failed);
             }
         }
+    }
+}
+
+impl Swarm {
+    fn on_peer_gone(&mut self, id: ConnectionId, peer: &mut Peer) {
+        self.stop_serving(id, &peer.serving);
+        self.end_favours_of(id, peer);
+        self.stop_pushing(core::mem::take(&mut peer.keeping));
+        self.release_all(id, core::mem::take(&mut peer.asking));
     }
 }
 

@@ -347,6 +347,7 @@ impl Swarm {
 
     pub(crate) fn on_meeting_over(&mut self, meeting: Meeting, failed: bool) {
         let now = self.now;
+        let jitter = Millis(u64::from(self.rng.next_u32() % 1000));
         let room = self.rooms.get_mut(&(meeting.relay, meeting.topic));
         if let Some(member) = room.and_then(|room| room.members.get_mut(&meeting.member)) {
             // The first failure of a data channel is answered by a circuit at
@@ -355,7 +356,7 @@ impl Swarm {
             if failed && direct {
                 member.direct_failed = true;
             } else {
-                member.retry_at = now + RETRY_FIRST.doubled(member.failures, RETRY_MOST);
+                member.retry_at = now + RETRY_FIRST.doubled(member.failures, RETRY_MOST) + jitter;
                 member.failures = (member.failures + 1).min(16);
             }
         }

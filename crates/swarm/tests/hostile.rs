@@ -9,8 +9,7 @@ use samara_core::blob::{MAX_BLOB_LEN, TAG_LEN};
 use samara_core::message::{ErrorCode, Features, Handshake, Hops, PROTOCOL_VERSION, Reach};
 use samara_core::{BlobId, BlobKey, Link, MemberId, Message, PeerId, RequestId, Topic};
 use samara_swarm::{
-    Config, ConnectionId, Event, Input, Limits, Output, Path, StoreFailure, Swarm, Target, Time,
-    TransferId,
+    Config, ConnectionId, Event, Input, Output, Path, StoreFailure, Swarm, Target, Time, TransferId,
 };
 
 /// A machine that faces one hostile peer.
@@ -36,14 +35,9 @@ fn blob(byte: u8) -> BlobId {
 impl Victim {
     /// Accepts the peer's connection.
     fn new(features: Features) -> Self {
-        let config = Config {
-            peer: PeerId::from_bytes([1; 32]),
-            features,
-            webrtc: true,
-            lookup: false,
-            announce: false,
-            limits: Limits::default(),
-        };
+        let mut config = Config::new(PeerId::from_bytes([1; 32]));
+        config.features = features;
+        config.webrtc = true;
         let mut swarm = Swarm::new(config, [7; 32]);
         let peer = swarm.connection();
         let mut victim = Self {

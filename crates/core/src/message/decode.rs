@@ -9,6 +9,7 @@ use super::encode::MAX_TEXT_LEN;
 use super::{ErrorCode, Features, Handshake, Hops, MemberId, Message, PeerId, Reach, RequestId};
 use crate::blob::BlobId;
 use crate::derive::Topic;
+use crate::possession::{Evidence, Nonce};
 use crate::wire::{Reader, Truncated};
 
 /// Why bytes are not a message.
@@ -58,7 +59,7 @@ fn fields(kind: u8, reader: &mut Reader<'_>, bytes: &Bytes) -> Result<Message, D
                 data: rest(reader, bytes),
             });
         }
-        4 => Message::Have(have(reader)?),
+        4 => return have(reader, bytes),
         5 => Message::Want(want(reader)?),
         6 => Message::NotFound {
             request: request(reader)?,
@@ -76,6 +77,15 @@ fn fields(kind: u8, reader: &mut Reader<'_>, bytes: &Bytes) -> Result<Message, D
         }
         9 => Message::Cancel {
             request: request(reader)?,
+        },
+        12 => Message::Challenge {
+            request: request(reader)?,
+            blob: blob(reader)?,
+            nonce: Nonce::from_bytes(reader.array()?),
+        },
+        13 => Message::Possession {
+            request: request(reader)?,
+            evidence: Evidence::from_bytes(reader.array()?),
         },
         16 => Message::Join {
             topic: topic(reader)?,
@@ -141,10 +151,19 @@ fn handshake(reader: &mut Reader<'_>) -> Result<Handshake, Truncated> {
     })
 }
 
-fn have(reader: &mut Reader<'_>) -> Result<Vec<(BlobId, u32)>, DecodeError> {
-    if reader.u8()? != 0 {
-        return Err(DecodeError::OutOfRange(4));
+fn have(reader: &mut Reader<'_>, bytes: &Bytes) -> Result<Message, DecodeError> {
+    match reader.u8()? {
+        0 => Ok(Message::Have(have_list(reader)?)),
+        1 => Ok(Message::HaveBits {
+            topic: topic(reader)?,
+            first: reader.u32()?,
+            bits: rest(reader, bytes),
+        }),
+        2.. => Err(DecodeError::OutOfRange(4)),
     }
+}
+
+fn have_list(reader: &mut Reader<'_>) -> Result<Vec<(BlobId, u32)>, DecodeError> {
     let mut blobs = Vec::with_capacity(reader.rest().len() / 36);
     while !reader.is_empty() {
         let (blob, len) = (blob(reader)?, reader.u32()?);
@@ -247,7 +266,8 @@ mod tests {
             }),
             haves.prop_map(Message::Have),
             wants.prop_map(Message::Want),
-            (request.clone(), blob).prop_map(|(request, blob)| Message::NotFound { request, blob }),
+            (request.clone(), blob.clone())
+                .prop_map(|(request, blob)| Message::NotFound { request, blob }),
             (request.clone(), any::<u16>().prop_map(ErrorCode), text).prop_map(
                 |(request, code, text)| Message::Error {
                     request,
@@ -263,7 +283,23 @@ mod tests {
                     data
                 }
             ),
-            request.prop_map(|request| Message::Cancel { request }),
+            request
+                .clone()
+                .prop_map(|request| Message::Cancel { request }),
+            (request.clone(), blob, any::<[u8; 32]>()).prop_map(|(request, blob, nonce)| {
+                let nonce = Nonce::from_bytes(nonce);
+                Message::Challenge {
+                    request,
+                    blob,
+                    nonce,
+                }
+            }),
+            (request, any::<[u8; 32]>()).prop_map(|(request, evidence)| {
+                let evidence = Evidence::from_bytes(evidence);
+                Message::Possession { request, evidence }
+            }),
+            (topic.clone(), any::<u32>(), data.clone())
+                .prop_map(|(topic, first, bits)| Message::HaveBits { topic, first, bits }),
             (topic.clone(), reach.clone())
                 .prop_map(|(topic, reach)| Message::Join { topic, reach }),
             topic.clone().prop_map(|topic| Message::Leave { topic }),

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use samara_core::message::{Features, Reach};
+use samara_core::possession::Evidence;
 use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, PeerId, Topic};
 use samara_swarm::{
-    Address, Config, ConnectionId, Event, Input, Limits, Output, Path, Signal, StoreFailure, Swarm,
-    Target, Time, TransferId,
+    Address, Config, ConnectionId, Event, Input, Output, Path, Signal, StoreFailure, Swarm, Target,
+    Time, TransferId,
 };
 
 pub mod file;
@@ -79,21 +80,14 @@ impl Net {
 
     /// Adds a relay at `ws://relay/ws`.
     pub fn relay(&mut self) -> Host {
-        let host = self.add(|config| config.features = Features::ROOMS.with(Features::KEEPS));
+        let host = self.add(|config| config.features = Features::ROOMS);
         self.listen(host, "ws://relay/ws");
         host
     }
 
     pub fn add(&mut self, adjust: impl FnOnce(&mut Config)) -> Host {
         let number = u8::try_from(self.peers.len()).unwrap();
-        let mut config = Config {
-            peer: PeerId::from_bytes([number; 32]),
-            features: Features::default(),
-            webrtc: false,
-            lookup: false,
-            announce: false,
-            limits: Limits::default(),
-        };
+        let mut config = Config::new(PeerId::from_bytes([number; 32]));
         adjust(&mut config);
         self.peers.push(Peer {
             swarm: Swarm::new(config, [number; 32]),
@@ -142,6 +136,11 @@ impl Net {
         let target = Target::Link(link.clone());
         let transfer = TransferId(1);
         self.input(host, Input::Open { transfer, target });
+    }
+
+    pub fn push(&mut self, host: Host, copies: u8) {
+        let transfer = TransferId(1);
+        self.input(host, Input::Push { transfer, copies });
     }
 
     pub fn has_all(&mut self, host: Host, entry: &FileEntry) -> bool {
@@ -300,6 +299,20 @@ impl Net {
                     result,
                 };
                 self.after(1, Happening::Input(host, stored));
+            }
+            Output::Hash {
+                blob,
+                nonce,
+                prover,
+            } => {
+                let bytes = self.peer(host).store.get(&blob);
+                let evidence = bytes.map(|bytes| Evidence::of(nonce, prover, bytes));
+                let hashed = Input::Hashed {
+                    blob,
+                    nonce,
+                    evidence,
+                };
+                self.after(1, Happening::Input(host, hashed));
             }
             Output::Lookup { topic } => {
                 let addresses = self
