@@ -36,12 +36,20 @@ impl Swarm {
     /// tests and reports.
     pub fn memory(&self) -> Memory {
         let connections: usize = self.connections.values().map(of_connection).sum();
-        let storing: usize = self.storing.values().map(|storing| storing.len).sum();
         let loading: usize = self.loading.values().map(|of| (of.len() + 1) * ENTRY).sum();
         let rooms: usize = self.rooms.values().map(|room| room.len() * ENTRY).sum();
+        let hashing: usize = self.hashing.values().map(|of| (of.len() + 1) * ENTRY).sum();
+        let favours = self.gossip.len() * ENTRY;
         Memory {
-            others: connections + storing + loading + rooms + self.bans.len() * ENTRY,
-            own: (self.held.len() + self.wanted.len() + self.kept.len()) * ENTRY,
+            others: connections
+                + self.storing_bytes
+                + loading
+                + hashing
+                + rooms
+                + favours
+                + self.bans.len() * ENTRY,
+            own: (self.held.len() + self.shared.len() + self.wanted.len() + self.kept.len())
+                * ENTRY,
         }
     }
 }
@@ -59,7 +67,8 @@ fn of_peer(peer: &Peer) -> usize {
         .map(|asked| asked.parts.len())
         .sum();
     let sending: usize = serving.sending.iter().map(|of| of.bytes.len()).sum();
-    let entries = asking.requests.len() + serving.queue.len() + serving.wants.len();
+    let told = peer.telling.passed.len() + asking.broken.len();
+    let entries = asking.requests.len() + serving.queue.len() + serving.wants.len() + told;
     parts + sending + entries * ENTRY
 }
 
@@ -67,13 +76,14 @@ impl Limits {
     /// What a machine with these limits holds at most because of others, with
     /// so many connections and rooms.
     pub const fn memory(&self, connections: usize, rooms: usize) -> usize {
+        // A claimed length is believed until the blob is there.
         let requests = self.requests_in_flight * (MAX_BLOB_LEN + ENTRY);
         let serving = self.requests_queued * 2 * ENTRY + LOADED_AHEAD * MAX_BLOB_LEN;
         // One more message may have been queued before the limit showed.
         let queue = self.send_queue_most + 2 * self.message;
-        let wants = self.wants_per_peer * ENTRY;
+        let wants = 3 * self.wants_per_peer * ENTRY;
         let each = CONNECTION + requests + serving + queue + wants;
-        let all = self.storing + MAX_BLOB_LEN + self.bans * ENTRY;
+        let all = self.storing + MAX_BLOB_LEN + (self.bans + self.favours) * ENTRY;
         all + connections * each + rooms * self.members_per_room * ENTRY
     }
 }

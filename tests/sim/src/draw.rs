@@ -37,7 +37,10 @@ pub fn draw(seed: u64) -> Plan {
 /// Several of the machine's longest waits, and the time in which the slowest
 /// line could give everything to everybody.
 fn patience(plan: &Plan) -> Span {
-    let slowest = plan.present().map(|(_, of)| of.line.up.min(of.line.down));
+    let slowest = plan.present().map(|(_, of)| {
+        let limits = [of.upload, of.download].into_iter().flatten();
+        limits.chain([of.line.up, of.line.down]).min().unwrap_or(1)
+    });
     let bytes = plan
         .files
         .iter()
@@ -101,6 +104,10 @@ fn host(dice: &mut Dice, kind: Kind) -> HostPlan {
             Bounds::Usual
         },
         dht: kind == Kind::Native && dice.chance(700),
+        sympathy: dice.pick(&[0, 1, 3, 3, 3]),
+        stingy: dice.chance(100),
+        upload: dice.chance(100).then_some(down / 4),
+        download: dice.chance(100).then_some(down / 2),
         keeps: Vec::new(),
         tasks: Vec::new(),
         lie: None,
@@ -187,7 +194,7 @@ fn fault(dice: &mut Dice, plan: &Plan) -> Option<Fault> {
     let to = at + Span::millis(dice.between(10, 60_000));
     let tasks = plan.host(host).tasks.len();
     let task = dice.index(tasks.max(1));
-    let fault = match dice.below(11) {
+    let fault = match dice.below(12) {
         0 | 1 => Fault::Crash {
             host,
             at,
@@ -215,7 +222,19 @@ fn fault(dice: &mut Dice, plan: &Plan) -> Option<Fault> {
             from: at,
             to,
         },
-        8 if tasks > 0 => Fault::Push { host, task, at },
+        8 if tasks > 0 => Fault::Push {
+            host,
+            task,
+            at,
+            copies: dice.pick(&[0, 1, 2, 3]),
+        },
+        11 if tasks > 0 => Fault::Play {
+            host,
+            task,
+            chunk: u32::try_from(dice.below(70)).unwrap_or(0),
+            from: at,
+            to,
+        },
         9 => Fault::SlowDisk {
             host,
             from: at,

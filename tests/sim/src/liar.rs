@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use samara_core::blob::MAX_BLOB_LEN;
 use samara_core::message::Hops;
+use samara_core::possession::Evidence;
 use samara_core::{BlobId, Message, RequestId};
 
 use crate::dice::Dice;
@@ -39,13 +40,15 @@ pub enum Lie {
     Unasked,
     /// Says what only relays say.
     FalseRelay,
+    /// Claims what is pushed to it, and proves it with others' proofs.
+    ReplayedProofs,
     /// Hears everything and says nothing more after the handshake.
     Mute,
 }
 
 impl Lie {
     /// Every lie there is.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::WrongBlobs,
         Self::WrongLengths,
         Self::EndlessHandshake,
@@ -58,6 +61,7 @@ impl Lie {
         Self::Junk,
         Self::Unasked,
         Self::FalseRelay,
+        Self::ReplayedProofs,
         Self::Mute,
     ];
 }
@@ -71,6 +75,8 @@ pub(crate) struct Liar {
     /// Requests that are dripped an answer to, and how far.
     dripping: BTreeMap<(ConnectionId, RequestId), u32>,
     last_request: u32,
+    /// Somebody's proof that came by.
+    proof: Option<Evidence>,
 }
 
 /// Blobs a liar remembers: as many as make its claims credible.
@@ -86,6 +92,7 @@ impl Liar {
             heard_of: Vec::new(),
             dripping: BTreeMap::new(),
             last_request: 0,
+            proof: None,
         }
     }
 
@@ -133,6 +140,20 @@ impl Liar {
                 };
                 (false, [response.encode()].into())
             }
+            (Lie::ReplayedProofs, Message::Have(haves)) => {
+                // Its own store stays empty: it claims what it was offered.
+                (false, [Message::Have(haves).encode()].into())
+            }
+            (Lie::ReplayedProofs, Message::Challenge { request, .. }) => {
+                let random = Evidence::from_bytes(self.dice.bytes());
+                let evidence = self.proof.unwrap_or(random);
+                let proof = Message::Possession { request, evidence };
+                (false, [proof.encode()].into())
+            }
+            (Lie::ReplayedProofs, Message::Possession { evidence, .. }) => {
+                self.proof = Some(evidence);
+                (false, Vec::new())
+            }
             (Lie::SlowDrip, Message::Request { request, .. }) => {
                 self.dripping.insert((from, request), 0);
                 (false, Vec::new())
@@ -156,6 +177,7 @@ impl Liar {
             | Lie::EndlessHandshake
             | Lie::HasEverything
             | Lie::TakesBack
+            | Lie::ReplayedProofs
             | Lie::Mute => Vec::new(),
         }
     }

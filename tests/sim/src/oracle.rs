@@ -8,7 +8,6 @@ use samara_core::BlobId;
 
 use crate::file::File;
 use crate::plan::{Fault, Host, HostPlan, Kind, Plan, Role, Task};
-use crate::time::Span;
 
 /// What is expected of one task.
 #[derive(Clone, Debug)]
@@ -19,8 +18,6 @@ pub struct Duty {
     pub must_complete: bool,
     /// Whether everything is to be had anywhere at all.
     pub can_complete: bool,
-    /// From its start, by the host's line alone.
-    pub at_least: Span,
 }
 
 /// The end of a plan, seen from above.
@@ -58,6 +55,7 @@ impl<'a> Calm<'a> {
                 | Fault::Pause { .. }
                 | Fault::SlowDisk { .. }
                 | Fault::Push { .. }
+                | Fault::Play { .. }
                 | Fault::Full { .. }
                 | Fault::Drop { .. } => false,
             });
@@ -126,7 +124,8 @@ impl<'a> Calm<'a> {
             | Fault::Cut { .. }
             | Fault::Pause { .. }
             | Fault::SlowDisk { .. }
-            | Fault::Push { .. } => false,
+            | Fault::Push { .. }
+            | Fault::Play { .. } => false,
         });
         !ended && of.room.is_none() && of.tasks[number].role != Role::Seed
     }
@@ -152,6 +151,7 @@ impl<'a> Calm<'a> {
             | Fault::Pause { .. }
             | Fault::SlowDisk { .. }
             | Fault::Push { .. }
+            | Fault::Play { .. }
             | Fault::Full { .. }
             | Fault::Drop { .. } => false,
         });
@@ -184,6 +184,7 @@ impl<'a> Calm<'a> {
                 | Fault::Pause { .. }
                 | Fault::SlowDisk { .. }
                 | Fault::Push { .. }
+                | Fault::Play { .. }
                 | Fault::Full { .. } => false,
             });
             task.file == file && !dropped
@@ -204,7 +205,6 @@ impl<'a> Calm<'a> {
             task: number,
             must_complete: must,
             can_complete: self.exists(task.file),
-            at_least: self.at_least(host, task),
         }
     }
 
@@ -216,19 +216,5 @@ impl<'a> Calm<'a> {
         blobs
             .into_iter()
             .all(|index| all.iter().any(|task| task.role.holds(index)))
-    }
-
-    /// The line's time for what the host does not have. Other tasks of the
-    /// host may have brought some of it, or a push: those count for nothing.
-    fn at_least(&self, host: Host, task: &Task) -> Span {
-        let of = self.plan.host(host);
-        let alone = of.tasks.iter().filter(|other| other.file == task.file);
-        if alone.count() > 1 || of.kind == Kind::Relay {
-            return Span::ZERO;
-        }
-        let blobs = self.files[task.file].blobs.iter().enumerate();
-        let missing = blobs.filter(|(index, _)| !task.role.holds(*index));
-        let bytes: u64 = missing.map(|(_, (_, bytes))| bytes.len() as u64).sum();
-        Span::to_move(bytes * self.plan.weight, of.line.down)
     }
 }

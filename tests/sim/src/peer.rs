@@ -2,14 +2,16 @@
 //! machine and what comes out of it: the rest of the simulator speaks of
 //! [`Deed`]s and [`News`], so a change of the machine's face ends here.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use samara_core::message::Features;
+use samara_core::possession::{Evidence, Nonce};
 use samara_core::{BlobId, FileEntry, Link, PeerId, Topic};
 use samara_swarm::{
-    Address, Config, Event, Input, Limits, Output, Path, Progress, Signal, State, StoreFailure,
-    Swarm, Target, Time, TransferFailure, TransferId,
+    Address, Config, Event, Generosity, Input, Limits, Order, Output, Path, Progress, Rate, Rates,
+    Signal, State, StoreFailure, Swarm, Target, Time, TransferFailure, TransferId,
 };
 
 pub use samara_swarm::ConnectionId;
@@ -36,6 +38,8 @@ pub enum Deed {
     Answer(ConnectionId, String),
     Load(BlobId),
     Store(ConnectionId, BlobId, Bytes),
+    /// Prove that the blob is there.
+    Hash(BlobId, Nonce, PeerId),
     Lookup(Topic),
     Announce(Topic),
     Tell(News),
@@ -50,6 +54,8 @@ pub enum News {
     /// A task failed; whether because of the store.
     Failed(usize, Failure),
     Misbehaved(Option<PeerId>, Box<str>),
+    /// So many copies of single blobs of a task are proven.
+    Pushed(usize, u32),
     /// Something the simulator has no question about.
     Other,
 }
@@ -80,18 +86,22 @@ pub enum Stored {
 impl Peer {
     /// A machine without any memory of an earlier life.
     pub fn new(id: PeerId, plan: &HostPlan, seed: [u8; 32]) -> Self {
-        let features = match plan.kind {
-            Kind::Relay => Features::ROOMS.with(Features::KEEPS),
-            Kind::Browser | Kind::Native => Features::default(),
+        let mut config = Config::new(id);
+        if plan.kind == Kind::Relay {
+            config.features = Features::ROOMS;
+        }
+        config.webrtc = plan.kind == Kind::Browser;
+        config.lookup = plan.dht;
+        config.announce = plan.dht && plan.listens();
+        config.generosity = Generosity {
+            sympathy: plan.sympathy,
+            stingy: plan.stingy,
         };
-        let config = Config {
-            peer: id,
-            features,
-            webrtc: plan.kind == Kind::Browser,
-            lookup: plan.dht,
-            announce: plan.dht && plan.listens(),
-            limits: limits(plan.bounds),
+        config.rates = Rates {
+            upload: rate(plan.upload),
+            download: rate(plan.download),
         };
+        config.limits = limits(plan.bounds);
         Self {
             swarm: Swarm::new(config, seed),
             now: Time(0),
@@ -129,6 +139,11 @@ impl Peer {
                     blob,
                     bytes,
                 } => Deed::Store(connection, blob, bytes),
+                Output::Hash {
+                    blob,
+                    nonce,
+                    prover,
+                } => Deed::Hash(blob, nonce, prover),
                 Output::Lookup { topic } => Deed::Lookup(topic),
                 Output::Announce { topic } => Deed::Announce(topic),
                 Output::Event(event) => Deed::Tell(news(event)),
@@ -242,9 +257,37 @@ impl Peer {
         self.input(Input::Open { transfer, target });
     }
 
-    pub fn push(&mut self, task: usize) {
+    pub fn push(&mut self, task: usize, copies: u8) {
         let transfer = transfer(task);
-        self.input(Input::Push { transfer });
+        self.input(Input::Push { transfer, copies });
+    }
+
+    /// Fetches from this chunk on in order, as for playback; without one, in
+    /// the usual order.
+    pub fn play(&mut self, task: usize, from: Option<u32>) {
+        let transfer = transfer(task);
+        let order = from.map_or(Order::RarestFirst, |from| Order::InOrder {
+            from,
+            window: 4,
+        });
+        self.input(Input::Prioritise { transfer, order });
+    }
+
+    pub fn hashed(&mut self, blob: BlobId, nonce: Nonce, evidence: Option<Evidence>) {
+        self.input(Input::Hashed {
+            blob,
+            nonce,
+            evidence,
+        });
+    }
+
+    /// What it wants for others, to be remembered through a restart.
+    pub fn favours(&self) -> Vec<(BlobId, u8)> {
+        self.swarm.favours().collect()
+    }
+
+    pub fn remember(&mut self, favours: Vec<(BlobId, u8)>) {
+        self.input(Input::Remember(favours));
     }
 
     pub fn pause(&mut self, task: usize) {
@@ -310,8 +353,19 @@ fn news(event: Event) -> News {
             News::Failed(task(transfer), failure)
         }
         Event::Misbehaved { peer, what } => News::Misbehaved(peer, what),
-        Event::Pushed { .. } | Event::PushRefused { .. } | Event::Kept { .. } => News::Other,
+        Event::Pushed {
+            transfer, proven, ..
+        } => News::Pushed(task(transfer), proven),
+        Event::PushRefused { .. } | Event::Kept { .. } => News::Other,
     }
+}
+
+fn rate(bytes_per_second: Option<u64>) -> Option<Rate> {
+    let bytes_per_second = NonZeroU64::new(bytes_per_second?)?;
+    Some(Rate {
+        bytes_per_second,
+        burst: bytes_per_second.get(),
+    })
 }
 
 /// The machine's limits.
@@ -325,6 +379,8 @@ fn limits(bounds: Bounds) -> Limits {
             storing: 8 << 10,
             requests_queued: 16,
             send_queue: 8 << 10,
+            serving: 8,
+            owed_most: 16 << 10,
             wants_per_peer: 64,
             dials_per_transfer: 4,
             ..usual
@@ -333,6 +389,7 @@ fn limits(bounds: Bounds) -> Limits {
             storing: usual.storing / by,
             send_queue: usual.send_queue / by,
             send_queue_most: usual.send_queue_most / by,
+            owed_most: usual.owed_most / by as u64,
             ..usual
         },
     }

@@ -65,6 +65,13 @@ pub struct HostPlan {
     pub bounds: Bounds,
     /// Whether it looks topics up in the DHT and announces them.
     pub dht: bool,
+    /// How many hops away others may be that it helps.
+    pub sympathy: u8,
+    /// Whether it serves only what its user shares.
+    pub stingy: bool,
+    /// Limits on blobs sent and fetched, in bytes a second.
+    pub upload: Option<u64>,
+    pub download: Option<u64>,
     /// Whom it stays connected to.
     pub keeps: Vec<Host>,
     pub tasks: Vec<Task>,
@@ -176,7 +183,20 @@ pub enum Fault {
         latency: Span,
     },
     /// The user pushes a task's file to keepers.
-    Push { host: Host, task: usize, at: Moment },
+    Push {
+        host: Host,
+        task: usize,
+        at: Moment,
+        copies: u8,
+    },
+    /// The user watches from this chunk on, and later stops.
+    Play {
+        host: Host,
+        task: usize,
+        chunk: u32,
+        from: Moment,
+        to: Moment,
+    },
     /// The store takes nothing any more.
     Full { host: Host, at: Moment },
     /// The user gives a task up.
@@ -190,6 +210,7 @@ impl Fault {
             Self::Crash { at, back, .. } => back.unwrap_or(*at),
             Self::Sleep { to, .. }
             | Self::Pause { to, .. }
+            | Self::Play { to, .. }
             | Self::SlowDisk { to, .. }
             | Self::Partition { to, .. } => *to,
             Self::Move { at, .. }
@@ -249,6 +270,10 @@ impl HostPlan {
             channel_message: 65_536,
             bounds: Bounds::Usual,
             dht: false,
+            sympathy: 3,
+            stingy: false,
+            upload: None,
+            download: None,
             keeps: Vec::new(),
             tasks: Vec::new(),
             lie: None,
@@ -288,6 +313,7 @@ impl Plan {
         self.faults.iter().any(|fault| match fault {
             Fault::Pause { host: of, task, .. }
             | Fault::Push { host: of, task, .. }
+            | Fault::Play { host: of, task, .. }
             | Fault::Drop { host: of, task, .. } => (*of, *task) == (host, number),
             Fault::Crash { .. }
             | Fault::Move { .. }
@@ -309,6 +335,7 @@ impl Fault {
             | Self::Pause { host, .. }
             | Self::SlowDisk { host, .. }
             | Self::Push { host, .. }
+            | Self::Play { host, .. }
             | Self::Full { host, .. }
             | Self::Drop { host, .. } => *host == wanted,
             Self::Cut { a, b, .. } => *a == wanted || *b == wanted,

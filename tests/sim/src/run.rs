@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use crate::checks::{Breach, Figures, Invariant};
+use crate::checks::{Breach, Figures, Invariant, TaskSeen};
 use crate::dice::Dice;
 use crate::file::File;
 use crate::net::Net;
 use crate::oracle::{self, Duty};
-use crate::plan::Plan;
+use crate::plan::{Host, Plan};
 use crate::time::{Moment, Span};
 
 /// What came of a plan.
@@ -71,6 +71,11 @@ fn all_done(net: &Net, duties: &[Duty]) -> bool {
     seen.all(|seen| seen.is_some_and(|seen| seen.done.is_some()))
 }
 
+/// The line's own time for what was missing.
+fn least(plan: &Plan, host: Host, seen: &TaskSeen) -> Span {
+    Span::to_move(seen.missing * plan.weight, plan.host(host).line.down)
+}
+
 fn hold_against(net: &mut Net, duty: &Duty) {
     let calm = net.plan.calm();
     let seen = net.checks.task(duty.host, duty.task).cloned();
@@ -83,7 +88,7 @@ fn hold_against(net: &mut Net, duty: &Duty) {
             let what = format!("{who} should have completed and has {progress:?}");
             net.checks.breached(Invariant::Oracle, net.now, what);
         }
-        Some(at) if at < seen.opened + duty.at_least => {
+        Some(at) if at < seen.opened + least(&net.plan, duty.host, &seen) => {
             let what = format!("{who} completed at {at:?}, faster than its line is");
             net.checks.breached(Invariant::Oracle, at, what);
         }

@@ -1,6 +1,6 @@
 //! Which requests are out: nothing may be fetched twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use samara_core::{BlobId, Message, RequestId};
@@ -10,23 +10,30 @@ use crate::net::Talk;
 use crate::plan::Host;
 use crate::time::Moment;
 
-/// Requests for one blob that may be out at once: one, as this machine has no
-/// endgame.
-const AT_ONCE: u64 = 1;
+/// Requests for one blob that may be out at once: near the end a faster source
+/// may be asked for what a slower one has begun to send.
+const AT_ONCE: u64 = 2;
 
 /// Requests of one machine that are neither answered nor given up.
 #[derive(Default)]
 pub(super) struct Asked {
     out: BTreeMap<(Talk, RequestId), BlobId>,
     times: BTreeMap<BlobId, u64>,
+    ever: BTreeSet<BlobId>,
 }
 
 impl Asked {
     fn add(&mut self, talk: Talk, request: RequestId, blob: BlobId) -> u64 {
         self.out.insert((talk, request), blob);
+        self.ever.insert(blob);
         let times = self.times.entry(blob).or_default();
         *times += 1;
         *times
+    }
+
+    /// Whether the machine ever asked for it.
+    pub(super) fn was_asked(&self, blob: &BlobId) -> bool {
+        self.ever.contains(blob)
     }
 
     fn remove(&mut self, talk: Talk, request: RequestId) {

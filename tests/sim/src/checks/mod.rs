@@ -60,7 +60,6 @@ pub(crate) struct Observed<'a> {
     pub(crate) host: Host,
     pub(crate) now: Moment,
     pub(crate) peer: &'a Peer,
-    pub(crate) store: &'a BTreeMap<BlobId, Bytes>,
 }
 
 /// Everything that is remembered to check.
@@ -102,6 +101,8 @@ pub(crate) struct TaskSeen {
     pub(crate) opened: Moment,
     pub(crate) done: Option<Moment>,
     pub(crate) failed: bool,
+    /// Bytes of the file that were to come when it was opened.
+    pub(crate) missing: u64,
     progress: (u32, u64),
 }
 
@@ -170,10 +171,24 @@ impl Checks {
         }
     }
 
-    pub(crate) fn on_task(&mut self, host: Host, task: usize, now: Moment) {
-        let seen = self.hosts[host.0].tasks.entry(task).or_insert(TaskSeen {
-            opened: now,
-            ..TaskSeen::default()
+    pub(crate) fn on_task(
+        &mut self,
+        host: Host,
+        task: usize,
+        now: Moment,
+        file: &File,
+        store: &BTreeMap<BlobId, Bytes>,
+    ) {
+        let Watched { asked, tasks, .. } = &mut self.hosts[host.0];
+        let seen = tasks.entry(task).or_insert_with(|| {
+            let blobs = file.blobs.iter();
+            // What was asked for others' sake may be on its way already.
+            let missing = blobs.filter(|(id, _)| !store.contains_key(id) && !asked.was_asked(id));
+            TaskSeen {
+                opened: now,
+                missing: missing.map(|(_, bytes)| bytes.len() as u64).sum(),
+                ..TaskSeen::default()
+            }
         });
         // A restart takes a failed task up again.
         seen.failed = false;

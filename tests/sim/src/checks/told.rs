@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use samara_core::{BlobId, Message};
+use samara_core::{BlobId, Message, Topic};
 
 use super::{Checks, Invariant};
 use crate::peer::{Failure, News};
@@ -28,12 +28,32 @@ impl Checks {
                 let held = store.get(blob);
                 (held != Some(data)).then(|| format!("serves other bytes for {blob:?}"))
             }
+            Message::HaveBits { topic, first, bits } => self.false_bit(*topic, *first, bits, store),
             _ => None,
         };
         if let Some(lie) = lie {
             let what = format!("{host:?} {lie}");
             self.breached(Invariant::OnlyVerified, now, what);
         }
+    }
+
+    /// A chunk that is claimed by a bit, and not in the store.
+    fn false_bit(
+        &self,
+        topic: Topic,
+        first: u32,
+        bits: &[u8],
+        store: &BTreeMap<BlobId, Bytes>,
+    ) -> Option<String> {
+        let mut files = self.files.iter();
+        let file = files.find(|file| file.link.topic() == topic)?;
+        let chunks = file.entry.chunks().iter().skip(first as usize);
+        let mut claimed = chunks.enumerate().filter(|(at, _)| {
+            let byte = bits.get(at / 8).copied().unwrap_or_default();
+            byte & (0x80 >> (at % 8)) != 0
+        });
+        let lie = claimed.find(|(_, chunk)| !store.contains_key(&chunk.id));
+        lie.map(|(_, chunk)| format!("claims {:?} by a bit", chunk.id))
     }
 
     /// What users are told is so.
@@ -63,7 +83,7 @@ impl Checks {
             News::Done(task) => self.check_done(host, now, *task, store),
             News::Failed(task, failure) => self.check_failed(host, now, *task, *failure),
             News::Misbehaved(peer, what) => self.on_misbehaved(host, now, *peer, what),
-            News::Other => {}
+            News::Pushed(..) | News::Other => {}
         }
     }
 

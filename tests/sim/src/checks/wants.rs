@@ -1,6 +1,6 @@
 //! Wants are told as often as they change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use samara_core::message::Hops;
 use samara_core::{BlobId, Message};
@@ -13,7 +13,7 @@ use crate::time::Moment;
 /// Wants that stand between two hosts.
 #[derive(Default)]
 pub(super) struct Standing {
-    by_talk: BTreeMap<Talk, BTreeSet<(BlobId, Hops)>>,
+    by_talk: BTreeMap<Talk, BTreeMap<BlobId, Hops>>,
 }
 
 impl Standing {
@@ -25,7 +25,7 @@ impl Standing {
     pub(super) fn on_heard(&mut self, talk: Talk, message: &Message) {
         if let (Message::Have(haves), Some(standing)) = (message, self.by_talk.get_mut(&talk)) {
             for (blob, _) in haves {
-                standing.retain(|(of, _)| of != blob);
+                standing.remove(blob);
             }
         }
     }
@@ -36,8 +36,8 @@ impl Standing {
         let mut twice = None;
         for (blob, hops) in wants {
             if *hops == Hops::WITHDRAWN {
-                standing.retain(|(of, _)| of != blob);
-            } else if !standing.insert((*blob, *hops)) {
+                standing.remove(blob);
+            } else if standing.insert(*blob, *hops) == Some(*hops) {
                 twice = Some(*blob);
             }
         }

@@ -2,7 +2,8 @@
 //! its time, and needs room.
 
 use bytes::Bytes;
-use samara_core::{Blob, BlobId};
+use samara_core::possession::{Evidence, Nonce};
+use samara_core::{Blob, BlobId, PeerId};
 
 use crate::net::{Event, Net};
 use crate::net::{Life, host::len32};
@@ -30,6 +31,22 @@ impl Net {
         if self.lives(life) {
             let bytes = self.host(life.host).store.get(&blob).cloned();
             self.tell(life.host, |peer| peer.loaded(blob, bytes));
+        }
+    }
+
+    pub(super) fn on_hash(&mut self, host: Host, blob: BlobId, nonce: Nonce, prover: PeerId) {
+        let at = self.disk(host);
+        if let Some(life) = self.host(host).life() {
+            self.queue
+                .push(at, Event::Hashed(life, blob, nonce, prover));
+        }
+    }
+
+    pub(super) fn on_hashed(&mut self, life: Life, blob: BlobId, nonce: Nonce, prover: PeerId) {
+        if self.lives(life) {
+            let bytes = self.host(life.host).store.get(&blob);
+            let evidence = bytes.map(|bytes| Evidence::of(nonce, prover, bytes));
+            self.tell(life.host, |peer| peer.hashed(blob, nonce, evidence));
         }
     }
 

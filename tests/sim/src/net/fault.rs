@@ -19,6 +19,7 @@ impl Net {
             }
             Fault::Sleep { from, to, .. }
             | Fault::Pause { from, to, .. }
+            | Fault::Play { from, to, .. }
             | Fault::SlowDisk { from, to, .. }
             | Fault::Partition { from, to, .. } => {
                 at(*from, true);
@@ -61,7 +62,15 @@ impl Net {
                 let usual = plan.host(*host).disk.latency;
                 self.host(*host).disk_latency = if begins { *latency } else { usual };
             }
-            Fault::Push { host, task, .. } => self.tell(*host, |peer| peer.push(*task)),
+            Fault::Push {
+                host, task, copies, ..
+            } => self.tell(*host, |peer| peer.push(*task, *copies)),
+            Fault::Play {
+                host, task, chunk, ..
+            } => {
+                let from = begins.then_some(*chunk);
+                self.tell(*host, |peer| peer.play(*task, from));
+            }
             Fault::Full { host, .. } => self.host(*host).room = 0,
             Fault::Drop { host, task, .. } => {
                 if self.host(*host).tasks.remove(task).is_some() {
@@ -75,9 +84,10 @@ impl Net {
     /// The process dies: its connections break, its peers notice sooner or
     /// later.
     fn crash(&mut self, host: Host) {
-        if self.host(host).peer.take().is_none() {
+        let Some(peer) = self.host(host).peer.take() else {
             return;
-        }
+        };
+        self.host(host).favours = peer.favours();
         self.checks.on_died(host);
         self.listening.retain(|_, of| *of != host);
         self.hang_up_all(host);

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use samara_core::{BlobId, PeerId};
 
-use crate::checks::Observed;
+use crate::checks::{Invariant, Observed};
 use crate::dice::Dice;
 use crate::liar::Liar;
 use crate::net::wire::{Side, WireId};
 use crate::net::{Event, Life, Net};
-use crate::peer::{ConnectionId, Deed, Peer};
+use crate::peer::{ConnectionId, Deed, News, Peer};
 use crate::plan::{Host, HostPlan, Plan, Role};
 use crate::time::{Moment, Span};
 
@@ -37,6 +37,8 @@ pub(crate) struct HostState {
     /// When the earliest wake event comes.
     armed: Option<Moment>,
     pub(super) asleep: bool,
+    /// What its last machine wanted for others, as a driver keeps it.
+    pub(super) favours: Vec<(BlobId, u8)>,
     pub(super) liar: Option<Liar>,
     /// Tasks its user has started and not given up.
     pub(crate) tasks: BTreeMap<usize, Intent>,
@@ -76,6 +78,7 @@ impl HostState {
             url: of.listens().then(|| url(host, 0)),
             armed: None,
             asleep: false,
+            favours: Vec::new(),
             liar: of.lie.map(|lie| Liar::new(lie, dice)),
             tasks: BTreeMap::new(),
         }
@@ -156,6 +159,8 @@ impl Net {
         let store = self.host(host).store.iter();
         let held = store.map(|(id, bytes)| (*id, len32(bytes))).collect();
         self.tell(host, |peer| peer.holding(held));
+        let favours = std::mem::take(&mut self.host(host).favours);
+        self.tell(host, |peer| peer.remember(favours));
     }
 
     pub(super) fn start_task(&mut self, life: Life, task: usize) {
@@ -170,8 +175,9 @@ impl Net {
         let intent = self.host(life.host).tasks.get(&task).copied();
         let intent = intent.unwrap_or(Intent::Run);
         self.host(life.host).tasks.insert(task, intent);
-        self.checks.on_task(life.host, task, self.now);
         let file = &self.files[of.file];
+        let store = &self.hosts[life.host.0].store;
+        self.checks.on_task(life.host, task, self.now, file, store);
         let (entry, link) = (file.entry.clone(), file.link.clone());
         self.tell(life.host, |peer| match of.role {
             Role::Seed => peer.seed(task, entry, link),
@@ -203,7 +209,6 @@ impl Net {
                 host,
                 now: self.now,
                 peer,
-                store: &state.store,
             });
         }
     }
@@ -247,9 +252,13 @@ impl Net {
             Deed::Answer(connection, offer) => self.on_answer(host, connection, &offer),
             Deed::Load(blob) => self.on_load(host, blob),
             Deed::Store(connection, blob, bytes) => self.on_store(host, connection, blob, bytes),
+            Deed::Hash(blob, nonce, prover) => self.on_hash(host, blob, nonce, prover),
             Deed::Lookup(topic) => self.on_lookup(host, topic),
             Deed::Announce(topic) => self.on_announce(host, topic),
             Deed::Tell(news) => {
+                if let News::Pushed(task, proven) = news {
+                    self.check_copies(host, task, proven);
+                }
                 let state = &self.hosts[host.0];
                 self.checks.on_news(host, self.now, &news, &state.store);
             }
@@ -287,6 +296,22 @@ impl Net {
             }
         }
         self.after(Span::seconds(1), Event::Lie(life));
+    }
+
+    /// No more copies are counted as proven than there are.
+    fn check_copies(&mut self, host: Host, task: usize, proven: u32) {
+        let file = &self.files[self.plan.host(host).tasks[task].file];
+        let others = self.hosts.iter().filter(|other| other.host != host);
+        let copies = others.map(|other| {
+            let blobs = file.blobs.iter();
+            blobs.filter(|(id, _)| other.store.contains_key(id)).count()
+        });
+        let copies: usize = copies.sum();
+        if proven as usize > copies {
+            let what = format!("{host:?} counts {proven} copies where there are {copies}");
+            self.checks
+                .breached(Invariant::OnlyVerified, self.now, what);
+        }
     }
 
     fn on_close(&mut self, host: Host, connection: ConnectionId) {

@@ -17,7 +17,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use samara_core::derive::SignalKey;
-use samara_core::{BlobId, Topic};
+use samara_core::possession::Nonce;
+use samara_core::{BlobId, PeerId, Topic};
 
 use crate::checks::Checks;
 use crate::dice::Dice;
@@ -76,6 +77,7 @@ enum Event {
     Joined(Life, ConnectionId, Life, ConnectionId),
     Loaded(Life, BlobId),
     Stored(Life, ConnectionId, BlobId, Bytes),
+    Hashed(Life, BlobId, Nonce, PeerId),
     Looked(Life, Topic),
     /// A fault of the plan begins or ends.
     Fault(usize, bool),
@@ -187,6 +189,9 @@ impl Net {
             Event::Loaded(life, blob) => self.on_loaded(life, blob),
             Event::Stored(life, connection, blob, bytes) => {
                 self.on_stored(life, connection, blob, bytes);
+            }
+            Event::Hashed(life, blob, nonce, prover) => {
+                self.on_hashed(life, blob, nonce, prover);
             }
             Event::Looked(life, topic) => self.on_looked(life, topic),
             Event::Fault(number, begins) => self.on_fault(number, begins),
