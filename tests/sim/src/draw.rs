@@ -24,6 +24,12 @@ pub fn draw(seed: u64) -> Plan {
         patience: Span::ZERO,
     };
     hosts(&mut dice, &mut plan);
+    if dice.chance(200) {
+        // All alike: whoever remembers few wants must not be told many.
+        for host in &mut plan.hosts {
+            host.bounds = Bounds::Tight;
+        }
+    }
     tasks(&mut dice, &mut plan);
     ties(&mut dice, &mut plan);
     for _ in 0..dice.pick(&[0, 0, 1, 1, 2, 3, 5]) {
@@ -98,11 +104,7 @@ fn host(dice: &mut Dice, kind: Kind) -> HostPlan {
         room: None,
         direct: !dice.chance(250),
         channel_message: dice.pick(&[4096, 16_384, 65_536, 262_144]),
-        bounds: if dice.chance(200) {
-            Bounds::Tight
-        } else {
-            Bounds::Usual
-        },
+        bounds: Bounds::Usual,
         dht: kind == Kind::Native && dice.chance(700),
         sympathy: dice.pick(&[0, 1, 3, 3, 3]),
         stingy: dice.chance(100),

@@ -75,6 +75,8 @@ pub(crate) struct Liar {
     /// Requests that are dripped an answer to, and how far.
     dripping: BTreeMap<(ConnectionId, RequestId), u32>,
     last_request: u32,
+    /// Floods left: a flood that never ends shows nothing new.
+    energy: u32,
     /// Somebody's proof that came by.
     proof: Option<Evidence>,
 }
@@ -92,6 +94,7 @@ impl Liar {
             heard_of: Vec::new(),
             dripping: BTreeMap::new(),
             last_request: 0,
+            energy: 60,
             proof: None,
         }
     }
@@ -164,6 +167,10 @@ impl Liar {
 
     /// What it says by itself, once a second to each of its connections.
     pub(crate) fn volunteers(&mut self, to: ConnectionId) -> Vec<Bytes> {
+        if self.lie != Lie::SlowDrip && self.energy == 0 {
+            return Vec::new();
+        }
+        self.energy = self.energy.saturating_sub(1);
         match self.lie {
             Lie::SlowDrip => self.drip(to),
             Lie::WantFlood => (0..FLOOD / 10).map(|_| self.wants()).collect(),

@@ -76,7 +76,7 @@ pub fn describe(plan: &crate::Plan) -> String {
     for (host, of) in plan.present() {
         let _ = writeln!(
             text,
-            "  {host:?} {:?}{}{} {:?} keeps {:?}, {:?}, disk {:?}, messages {}",
+            "  {host:?} {:?}{}{} {:?} keeps {:?}, {:?}, disk {:?}, messages {}, sympathy {}{}, dht {}, limits {:?} {:?}",
             of.kind,
             of.lie
                 .map_or(String::new(), |lie| format!(" lying by {lie:?}")),
@@ -86,6 +86,11 @@ pub fn describe(plan: &crate::Plan) -> String {
             of.line,
             of.disk.latency,
             of.channel_message,
+            of.sympathy,
+            if of.stingy { " stingy" } else { "" },
+            of.dht,
+            of.upload,
+            of.download,
         );
         for (number, task) in of.tasks.iter().enumerate() {
             let _ = writeln!(

@@ -52,8 +52,9 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
             with(&|plan| plan.hosts[number].lie = None);
         }
         for task in (0..of.tasks.len()).filter(|_| of.tasks.len() > 1) {
-            // Faults name tasks by number: only the last can go.
-            if task + 1 == of.tasks.len() && !plan.names_task(Host(number), task) {
+            // Faults name tasks by number: none before a named one can go.
+            let named = (task..of.tasks.len()).any(|task| plan.names_task(Host(number), task));
+            if !named {
                 with(&|plan| {
                     plan.hosts[number].tasks.remove(task);
                 });
@@ -65,6 +66,13 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
             });
         }
     }
+    if plan.present().any(|(_, of)| of.bounds == Bounds::Tight) {
+        with(&|plan| {
+            for host in &mut plan.hosts {
+                host.bounds = Bounds::Usual;
+            }
+        });
+    }
     for (number, file) in plan.files.iter().enumerate() {
         if file.chunks > 1 {
             with(&|plan| plan.files[number].chunks /= 2);
@@ -72,9 +80,6 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         }
     }
     for (Host(number), of) in plan.present() {
-        if of.bounds == Bounds::Tight {
-            with(&|plan| plan.hosts[number].bounds = Bounds::Usual);
-        }
         if of.line.loss + of.line.jitter.0 + of.line.delay.0 + of.disk.latency.0 > 0 {
             with(&|plan| {
                 let line = plan.hosts[number].line;
