@@ -108,10 +108,13 @@ impl Swarm {
     /// Looks for something to take over, now and then while blobs are owed.
     pub(crate) fn run_relief(&mut self) {
         let mut sources = self.connections.values().filter_map(Connection::ready);
-        if !sources.any(|peer| !peer.asking.requests.is_empty()) {
-            return;
+        let owed = sources.any(|peer| !peer.asking.requests.is_empty());
+        if owed {
+            self.arm(self.now + LOOK);
         }
-        self.arm(self.now + LOOK);
-        self.ask_all();
+        // With nothing owed, only this timer ends a wait for the limit.
+        if core::mem::take(&mut self.asks_wait) || owed {
+            self.ask_all();
+        }
     }
 }
