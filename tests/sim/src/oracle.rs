@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use samara_core::BlobId;
 
 use crate::file::File;
@@ -101,13 +102,24 @@ impl<'a> Calm<'a> {
         any
     }
 
+    /// Takes what one has of a file: the entry's blobs first, since only they
+    /// name the chunks.
     fn take(&mut self, reader: Host, source: Host, file: usize) -> bool {
+        let file = &self.files[file];
+        let (chunks, entry) = file.blobs.split_at(file.entry.chunks().len());
         let has = self.held[&source].clone();
-        let wanted = self.files[file].blobs.iter().map(|(id, _)| *id);
-        let taken: Vec<_> = wanted.filter(|id| has.contains(id)).collect();
+        let knows = |held: &BTreeSet<BlobId>| entry.iter().all(|(id, _)| held.contains(id));
+        // The stingy cannot tell what they share before they know the entry.
+        if self.plan.host(source).stingy && !knows(&has) {
+            return false;
+        }
         let held = self.held.entry(reader).or_default();
         let before = held.len();
-        held.extend(taken);
+        let offered = |(id, _): &&(BlobId, Bytes)| has.contains(id);
+        held.extend(entry.iter().filter(offered).map(|(id, _)| *id));
+        if knows(held) {
+            held.extend(chunks.iter().filter(offered).map(|(id, _)| *id));
+        }
         held.len() > before
     }
 
