@@ -22,7 +22,7 @@ impl File {
     pub fn new(dice: &mut Dice, chunk_size: u32, chunks: u64, last: u64) -> Self {
         let chunk_size = ChunkSize::new(chunk_size).expect("plans name legal chunk sizes");
         let mut blobs = Vec::new();
-        let mut list = Vec::new();
+        let mut named = Vec::new();
         let size = (chunks - 1) * chunk_size.len() as u64 + last;
         for index in 1..=chunks {
             let key = SealingKey::generate(dice.rng());
@@ -33,10 +33,10 @@ impl File {
             };
             // The key alone makes each blob different.
             let (blob, key) = seal::seal(key, vec![0; len]);
-            list.push(Chunk { id: blob.id(), key });
+            named.push(Chunk { id: blob.id(), key });
             blobs.push((blob.id(), blob.into_bytes()));
         }
-        let entry = FileEntry::new("file", size, "a/b", chunk_size, list)
+        let entry = FileEntry::new("file", size, "a/b", chunk_size, named)
             .expect("a plan's file has a legal entry");
         let sealed = seal_entry(&entry).expect("a plan's entry is small");
         let entry_blobs = sealed.blobs.into_iter();

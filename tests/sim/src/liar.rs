@@ -24,7 +24,7 @@ pub enum Lie {
     EndlessHandshake,
     /// Claims whatever is wanted, and answers no request.
     HasEverything,
-    /// Claims whatever is wanted, and says NOT_FOUND to each request.
+    /// Claims whatever is wanted, and says `NOT_FOUND` to each request.
     TakesBack,
     /// Sends each blob a byte at a time.
     SlowDrip,
@@ -105,12 +105,11 @@ impl Liar {
         match (self.lie, kind) {
             (Lie::WrongBlobs, Some(3 | 8)) => [flipped(&bytes)].into(),
             (Lie::WrongLengths, Some(3)) => self.cut_short(&bytes),
+            // The mute stays in its rooms, or nobody would meet it.
             (Lie::EndlessHandshake, Some(0 | 1))
-            | (Lie::HasEverything | Lie::SlowDrip, Some(3 | 6 | 8)) => Vec::new(),
-            (Lie::TakesBack, Some(3 | 8)) => Vec::new(),
-            // Rooms are no business of its machine's partners: it stays in
-            // them, or nobody would meet it.
-            (Lie::Mute, Some(2..=9)) => Vec::new(),
+            | (Lie::HasEverything | Lie::SlowDrip, Some(3 | 6 | 8))
+            | (Lie::TakesBack, Some(3 | 8))
+            | (Lie::Mute, Some(2..=9)) => Vec::new(),
             _ => [bytes].into(),
         }
     }

@@ -76,7 +76,7 @@ fn soak(minutes: f64, from: Option<u64>, scenarios: Option<u64>, failures: usize
         done < most && begun.elapsed() < time
     });
     print!("{}", report::tally(&tally, begun.elapsed()));
-    for seed in &tally.failed {
+    for (seed, _) in &tally.failed {
         print!("{}", report::failure(*seed));
     }
     if tally.failed.is_empty() {

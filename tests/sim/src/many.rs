@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use crate::checks::Figures;
+use crate::checks::{Breach, Figures};
 use crate::draw::draw;
 use crate::run::run;
 
@@ -15,7 +15,7 @@ pub struct Tally {
     pub scenarios: u64,
     pub figures: Figures,
     /// Seeds that failed, as they were found.
-    pub failed: Vec<u64>,
+    pub failed: Vec<(u64, Breach)>,
 }
 
 /// Runs the seeds from `first` on until `go_on` says no, on all cores; stops
@@ -37,8 +37,8 @@ pub fn many(first: u64, most_failures: usize, go_on: impl Fn(u64) -> bool + Sync
                     let mut tally = tally.lock().expect("no scenario panics while counting");
                     tally.scenarios += 1;
                     tally.figures.add(&outcome.figures);
-                    if outcome.breach.is_some() {
-                        tally.failed.push(seed);
+                    if let Some(breach) = outcome.breach {
+                        tally.failed.push((seed, breach));
                         stop.fetch_or(tally.failed.len() >= most_failures, Ordering::Relaxed);
                     }
                 }

@@ -77,6 +77,7 @@ pub enum Channel {
 }
 
 /// What became of bytes that were to be stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stored {
     Kept,
     Wrong,

@@ -49,6 +49,7 @@ pub enum Kind {
 
 /// One participant.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, no state")]
 pub struct HostPlan {
     /// Removed by shrinking; numbers of others stay as they are.
     pub absent: bool,

@@ -45,6 +45,10 @@ pub fn tally(tally: &Tally, took: Duration) -> String {
     for (what, figure) in rows {
         let _ = writeln!(text, "  {figure:>14}  {what}");
     }
+    for (seed, breach) in &tally.failed {
+        let (invariant, what) = (breach.invariant, &breach.what);
+        let _ = writeln!(text, "  seed {seed} breaks {invariant:?}: {what}");
+    }
     text
 }
 

@@ -144,7 +144,11 @@ pub fn mesh(seed: u64, peers: usize, ties: usize, wanting: usize) -> Mesh {
     let mut wants = Vec::new();
     for number in 0..=wanting {
         let role = if number == 0 { Role::Seed } else { Role::Read };
-        let (at, host) = (Moment::START + Span::seconds(20), Host(dice.index(peers)));
+        let at = Moment::START + Span::seconds(20);
+        let mut host = Host(dice.index(peers));
+        while !plan.hosts[host.0].tasks.is_empty() {
+            host = Host(dice.index(peers));
+        }
         plan.hosts[host.0].tasks = vec![Task { file: 0, role, at }];
         wants.extend((role == Role::Read).then_some(host));
     }

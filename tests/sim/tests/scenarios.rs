@@ -22,7 +22,7 @@ fn the_same_seed_does_the_same_bit_for_bit() {
 #[test]
 fn ten_thousand_random_scenarios_hold() {
     let tally = many(0, 1, |done| done < SCENARIOS);
-    if let Some(seed) = tally.failed.first() {
+    if let Some((seed, _)) = tally.failed.first() {
         panic!("{}", report::failure(*seed));
     }
     assert_eq!(tally.scenarios, SCENARIOS);
