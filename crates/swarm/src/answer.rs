@@ -1,5 +1,7 @@
 //! Answers: what comes back for a request, and where it goes.
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use samara_core::blob::MAX_BLOB_LEN;
 use samara_core::message::ErrorCode;
@@ -183,6 +185,7 @@ impl Swarm {
 
     fn on_wrong_blob(&mut self, connection: ConnectionId, blob: BlobId, peer: PeerId) {
         self.bans.ban(peer, self.now);
+        self.distrust(peer);
         self.wanted.set_state(&blob, State::Idle);
         if self.connections.contains_key(&connection) {
             self.misbehaved(connection, ErrorCode::WRONG_BLOB, "a wrong blob");
@@ -193,7 +196,32 @@ impl Swarm {
                 what,
             });
         }
+        self.close_banned(peer);
         self.ask_all();
+    }
+
+    /// Nothing a peer claims is believed: it is not asked while its
+    /// connections end one after the other.
+    fn distrust(&mut self, peer: PeerId) {
+        for id in self.connections_of(peer) {
+            let has = self.peer_mut(id).map(|peer| peer.asking.has.clone());
+            for blob in has.unwrap_or_default().keys() {
+                self.unoffer(id, blob);
+            }
+        }
+    }
+
+    /// Two peers may have dialed each other: a ban ends every connection.
+    fn close_banned(&mut self, peer: PeerId) {
+        for id in self.connections_of(peer) {
+            self.close(id, "the peer is banned for having sent a wrong blob");
+        }
+    }
+
+    fn connections_of(&self, peer: PeerId) -> Vec<ConnectionId> {
+        let connections = self.connections.iter();
+        let of_peer = connections.filter(|(_, c)| c.ready().is_some_and(|of| of.id == peer));
+        of_peer.map(|(id, _)| *id).collect()
     }
 
     /// What was asked of a peer that is gone is asked of others.
@@ -228,7 +256,7 @@ impl Swarm {
         let requests = self
             .peer_mut(id)
             .map(|peer| peer.asking.requests.keys().copied());
-        let requests: alloc::vec::Vec<_> = requests.into_iter().flatten().collect();
+        let requests: Vec<_> = requests.into_iter().flatten().collect();
         for request in requests {
             self.cancel(id, request);
         }

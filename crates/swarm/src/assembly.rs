@@ -15,6 +15,11 @@ pub(crate) struct Assembly {
 pub(crate) struct WrongPart;
 
 impl Assembly {
+    /// Bytes of memory it takes.
+    pub(crate) const fn len(&self) -> usize {
+        self.total
+    }
+
     /// Adds a part; gives the whole blob with the last one.
     pub(crate) fn add(
         &mut self,

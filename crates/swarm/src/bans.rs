@@ -44,6 +44,10 @@ impl Bans {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.by_peer.len()
+    }
+
     pub(crate) fn is_banned(&self, peer: PeerId, now: Time) -> bool {
         self.by_peer.get(&peer).is_some_and(|ban| now < ban.until)
     }

@@ -51,6 +51,14 @@ struct Favour {
     until: Time,
 }
 
+impl Gossip {
+    /// Blobs wanted for others, with who asks for each.
+    pub(crate) fn len(&self) -> usize {
+        let favours = self.favours.values();
+        favours.map(|of| 1 + of.askers.len() + of.told.len()).sum()
+    }
+}
+
 impl Swarm {
     /// Somebody wants a blob that is not here.
     pub(crate) fn favour(&mut self, from: ConnectionId, blob: BlobId, hops: Hops) {

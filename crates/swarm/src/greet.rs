@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use samara_core::message::{
@@ -170,6 +171,7 @@ impl Swarm {
     }
 
     fn on_ready(&mut self, id: ConnectionId, peer: Peer, first: bool) {
+        self.meet_again(id, &peer);
         if first && self.has_better(id, &peer) {
             return self.close(id, "connected already in a better way");
         }
@@ -188,6 +190,28 @@ impl Swarm {
         self.tell_wants(id);
         self.tell_holdings(id);
         self.push_all(id);
+    }
+
+    /// Two that are connected and meet for another file are connected for that
+    /// one too, whichever connection stays.
+    fn meet_again(&mut self, new: ConnectionId, peer: &Peer) {
+        let met = self.connections.get(&new).filter(|c| c.meeting().is_some());
+        let Some(Scope::Only(met)) = met.map(|connection| &connection.scope) else {
+            return;
+        };
+        let met = met.clone();
+        let mut widened = Vec::new();
+        for (id, connection) in &mut self.connections {
+            let same = connection.ready().is_some_and(|known| known.id == peer.id);
+            if let (true, Scope::Only(scope)) = (same && *id != new, &mut connection.scope) {
+                scope.extend(&met);
+                widened.push(*id);
+            }
+        }
+        for id in widened {
+            self.tell_wants(id);
+            self.tell_holdings(id);
+        }
     }
 
     /// Whether the peer of a new connection is connected already, on a path at

@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use samara_core::blob::TAG_LEN;
+use samara_core::entry::blob::seal_entry;
 use samara_core::message::{ErrorCode, Features};
 use samara_core::{BlobId, FileEntry, Message, Topic, padding};
 
@@ -81,6 +82,38 @@ impl Swarm {
         let chunks = transfer.entry().into_iter().flat_map(|e| e.chunks());
         for (position, chunk) in (0..).zip(chunks) {
             self.shared.insert(chunk.id, (id, position));
+        }
+        if self.config.generosity.stingy {
+            self.share_entry(id);
+            self.answer_waiting();
+        }
+    }
+
+    /// What leads to a large entry is shared like the file: a stingy peer
+    /// would keep it to itself, and nobody else could read the entry.
+    fn share_entry(&mut self, id: TransferId) {
+        let entry = self.transfers.get(&id).and_then(Transfer::entry);
+        let sealed = entry.and_then(|entry| seal_entry(entry).ok());
+        for blob in sealed.into_iter().flat_map(|sealed| sealed.blobs) {
+            self.shared.insert(blob.id(), (id, u32::MAX));
+        }
+    }
+
+    /// Wants of blobs that were here before they were known to be shared.
+    fn answer_waiting(&mut self) {
+        let mut haves = Vec::new();
+        for (id, connection) in &mut self.connections {
+            let Some(peer) = connection.ready_mut() else {
+                continue;
+            };
+            let wants = peer.serving.wants.extract_if(.., |blob| {
+                self.shared.contains_key(blob) && self.held.contains_key(blob)
+            });
+            let held = wants.filter_map(|blob| Some((blob, *self.held.get(&blob)?)));
+            haves.push((*id, held.collect::<Vec<_>>()));
+        }
+        for (id, held) in haves {
+            self.send_haves(id, held);
         }
     }
 

@@ -26,6 +26,7 @@
 //! | `meet` | whom to meet in rooms, and how |
 //! | `signaling` | what is said to them through the relay |
 //! | `keep` | addresses to stay connected to, DHT, timers |
+//! | `stats` | nothing: it counts the memory held |
 #![no_std]
 
 extern crate alloc;
@@ -51,6 +52,7 @@ mod relieve;
 mod serve;
 mod signal;
 mod signaling;
+mod stats;
 mod time;
 mod transfer;
 mod transfers;
@@ -85,6 +87,7 @@ pub use face::{
     TransferId,
 };
 pub use limits::Limits;
+pub use stats::Memory;
 pub use time::{Millis, Time};
 
 /// The machine.

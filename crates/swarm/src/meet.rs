@@ -33,6 +33,13 @@ pub(crate) struct Room {
     members: BTreeMap<MemberId, Member>,
 }
 
+impl Room {
+    /// Members known here.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+}
+
 /// Somebody else in a room.
 struct Member {
     reach: Reach,

@@ -111,10 +111,13 @@ impl Swarm {
             self.ask_all();
         }
         let mut sources = self.connections.values().filter_map(Connection::ready);
-        if !sources.any(|peer| !peer.asking.requests.is_empty()) {
-            return;
+        let owed = sources.any(|peer| !peer.asking.requests.is_empty());
+        if owed {
+            self.arm(self.now + LOOK);
         }
-        self.arm(self.now + LOOK);
-        self.ask_all();
+        // With nothing owed, only this timer ends a wait for the limit.
+        if core::mem::take(&mut self.asks_wait) || owed {
+            self.ask_all();
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::face::{ConnectionId, Output, TransferId};
 
 /// Blobs of one peer that are loaded or being loaded: one on its way, one
 /// behind it so that the transport never waits for the disk.
-const LOADED_AHEAD: usize = 2;
+pub(crate) const LOADED_AHEAD: usize = 2;
 
 /// Who a blob is loaded for.
 #[derive(Clone, Copy, PartialEq, Eq)]

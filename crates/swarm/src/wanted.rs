@@ -92,6 +92,10 @@ impl WantList {
         self.blobs.get(blob)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.blobs.len()
+    }
+
     pub(crate) fn contains(&self, blob: &BlobId) -> bool {
         self.blobs.contains_key(blob)
     }

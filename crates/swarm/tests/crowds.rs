@@ -67,6 +67,25 @@ fn a_transfer_that_nobody_has_does_not_starve_another() {
 }
 
 #[test]
+fn two_that_are_connected_for_one_file_get_another_from_each_other() {
+    let mut net = Net::default();
+    net.relay();
+    let (a, b) = (net.browser(), net.browser());
+    let nobodys = file(10);
+    for host in [a, b] {
+        net.keep(host, "ws://relay/ws");
+        net.fetch(host, &nobodys.link);
+    }
+    net.run(5000);
+    let file = file(11);
+    net.give(a, file.blobs.iter().cloned());
+    open(&mut net, a, TransferId(2), &file);
+    open(&mut net, b, TransferId(2), &file);
+    net.run(120_000);
+    assert!(net.has_all(b, &file.entry));
+}
+
+#[test]
 fn a_crowd_of_waiting_readers_finds_a_late_seeder() {
     let mut net = Net::default();
     net.relay();

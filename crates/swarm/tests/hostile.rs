@@ -315,6 +315,34 @@ fn a_peer_that_serves_a_wrong_blob_is_cut_and_banned() {
 }
 
 #[test]
+fn a_peer_that_serves_a_wrong_blob_is_cut_on_every_connection() {
+    let (mut victim, request) = Victim::asking();
+    let first = victim.peer;
+    victim.accept();
+    victim.receive(&Message::Handshake(handshake(PROTOCOL_VERSION)));
+    victim.receive(&Message::Have([(blob(9), 100)].into()));
+    let second = std::mem::replace(&mut victim.peer, first);
+    let (blob, data) = (blob(9), Bytes::from_static(&[0; TAG_LEN]));
+    victim.receive(&Message::Response {
+        request,
+        blob,
+        data,
+    });
+    let (connection, result) = (first, Err(StoreFailure::WrongBlob));
+    let outputs = victim.input(Input::Stored {
+        connection,
+        blob,
+        result,
+    });
+    for connection in [first, second] {
+        assert!(outputs.contains(&Output::Close { connection }));
+    }
+    let asked = sent(&outputs).into_iter();
+    let asked = asked.filter(|message| matches!(message, Message::Request { .. }));
+    assert_eq!(asked.count(), 0, "it is not asked again: {outputs:?}");
+}
+
+#[test]
 fn a_peer_that_owes_a_blob_and_falls_silent_is_let_go() {
     let (mut victim, _) = Victim::asking();
     assert_eq!(

@@ -6,7 +6,7 @@ mod net;
 
 use net::file::file;
 use net::{Host, Net};
-use samara_swarm::{Event, Input, Path, State, TransferFailure, TransferId};
+use samara_swarm::{Event, Generosity, Input, Path, Rate, State, TransferFailure, TransferId};
 
 const RELAY: &str = "ws://relay/ws";
 const TRANSFER: TransferId = TransferId(1);
@@ -339,4 +339,60 @@ fn more_blobs_than_wants_may_be_open_still_arrive() {
     net.fetch(reader, &file.link);
     net.run(60_000);
     assert!(net.is_done(reader));
+}
+
+#[test]
+fn a_limit_on_downloads_below_a_blob_slows_and_does_not_stop() {
+    let mut net = Net::default();
+    let file = file(5);
+    let seeder = net.native();
+    let bytes_per_second = 500.try_into().unwrap();
+    let download = Rate {
+        bytes_per_second,
+        burst: 500,
+    };
+    let reader = net.add(|config| config.rates.download = Some(download));
+    net.listen(seeder, "ws://seeder/ws");
+    net.seed(seeder, &file);
+    net.keep(reader, "ws://seeder/ws");
+    net.fetch(reader, &file.link);
+    net.run(60_000);
+    assert!(net.is_done(reader));
+}
+
+const STINGY: Generosity = Generosity {
+    sympathy: 0,
+    stingy: true,
+};
+
+#[test]
+fn a_stingy_seeder_serves_an_entry_of_several_blobs() {
+    let mut net = Net::default();
+    let file = file(300);
+    let seeder = net.add(|config| config.generosity = STINGY);
+    let reader = net.native();
+    net.listen(seeder, "ws://seeder/ws");
+    net.seed(seeder, &file);
+    net.keep(reader, "ws://seeder/ws");
+    net.fetch(reader, &file.link);
+    net.run(30_000);
+    assert!(net.is_done(reader));
+}
+
+#[test]
+fn a_stingy_reader_answers_wants_that_came_before_it_knew_the_entry() {
+    let mut net = Net::default();
+    let file = file(20);
+    let (seeder, reader) = (net.native(), net.native());
+    let stingy = net.add(|config| config.generosity = STINGY);
+    net.listen(seeder, "ws://seeder/ws");
+    net.listen(stingy, "ws://stingy/ws");
+    net.keep(reader, "ws://stingy/ws");
+    net.fetch(reader, &file.link);
+    net.run(10_000);
+    net.seed(seeder, &file);
+    net.keep(stingy, "ws://seeder/ws");
+    net.fetch(stingy, &file.link);
+    net.run(60_000);
+    assert!(net.is_done(stingy) && net.is_done(reader));
 }

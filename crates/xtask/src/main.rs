@@ -12,6 +12,7 @@ mod process;
 mod report;
 mod run;
 mod setup;
+mod soak;
 mod tally;
 mod test;
 mod wasm;
@@ -66,6 +67,21 @@ enum Step {
         #[arg(last = true)]
         runner: Vec<OsString>,
     },
+    /// Run simulated networks for as long as time allows
+    ///
+    /// Prints scenarios per second and the worst figure of each invariant. A
+    /// scenario that fails is made smaller and printed with its seed.
+    Soak {
+        /// For so many minutes
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+        /// Run the large networks instead, once each
+        #[arg(long)]
+        scale: bool,
+        /// Arguments for the simulator
+        #[arg(last = true)]
+        simulator: Vec<OsString>,
+    },
     /// Measure speed against bare baselines
     Bench {
         /// Arguments for the benchmark
@@ -94,6 +110,11 @@ fn take(step: Step, workspace: &Workspace) -> anyhow::Result<()> {
         Step::Test => test::everything(workspace),
         Step::Check => check::everything(workspace),
         Step::E2e { runner } => e2e::run(workspace, &runner),
+        Step::Soak {
+            minutes,
+            scale,
+            simulator,
+        } => soak::run(workspace, minutes, scale, &simulator),
         Step::Bench { benchmark } => bench::run(workspace, &benchmark),
     }
 }

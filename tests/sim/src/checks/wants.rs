@@ -1,0 +1,64 @@
+//! Wants are told as often as they change.
+
+use std::collections::BTreeMap;
+
+use samara_core::message::Hops;
+use samara_core::{BlobId, Message};
+
+use super::{Checks, Invariant};
+use crate::net::Talk;
+use crate::plan::Host;
+use crate::time::Moment;
+
+/// Wants that stand between two hosts.
+#[derive(Default)]
+pub(super) struct Standing {
+    by_talk: BTreeMap<Talk, BTreeMap<BlobId, Hops>>,
+}
+
+impl Standing {
+    pub(super) fn forget(&mut self, is_over: impl Fn(&Talk) -> bool) {
+        self.by_talk.retain(|talk, _| !is_over(talk));
+    }
+
+    /// A HAVE answers a want: it may be told again when it turns out false.
+    pub(super) fn on_heard(&mut self, talk: Talk, message: &Message) {
+        if let (Message::Have(haves), Some(standing)) = (message, self.by_talk.get_mut(&talk)) {
+            for (blob, _) in haves {
+                standing.remove(blob);
+            }
+        }
+    }
+
+    /// Tells wants; one that stands already, if there is one.
+    fn tell(&mut self, talk: Talk, wants: &[(BlobId, Hops)]) -> Option<BlobId> {
+        let standing = self.by_talk.entry(talk).or_default();
+        let mut twice = None;
+        for (blob, hops) in wants {
+            if *hops == Hops::WITHDRAWN {
+                standing.remove(blob);
+            } else if standing.insert(*blob, *hops) == Some(*hops) {
+                twice = Some(*blob);
+            }
+        }
+        twice
+    }
+}
+
+impl Checks {
+    pub(super) fn check_wants(&mut self, host: Host, talk: Talk, now: Moment, message: &Message) {
+        let Message::Want(wants) = message else {
+            return;
+        };
+        self.figures.wants_told += wants.len() as u64;
+        let known: usize = self.files.iter().map(|file| file.blobs.len()).sum();
+        if let Some(blob) = self.hosts[host.0].standing.tell(talk, wants) {
+            let what = format!("{host:?} told its want of {blob:?} twice");
+            self.breached(Invariant::Wants, now, what);
+        }
+        let told = self.hosts[host.0].told.entry(talk).or_default();
+        *told += wants.len();
+        let percent = *told * 100 / known.max(1);
+        self.figures.wants.raise(percent as u64);
+    }
+}
