@@ -3,6 +3,7 @@
 //! A peer's requests wait in order. Blobs are loaded only shortly before they
 //! can be sent, and sent only as the transport takes them.
 
+use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -93,11 +94,14 @@ impl Swarm {
     }
 
     pub(crate) fn load(&mut self, blob: BlobId, waiter: Waiter) {
-        let waiters = self.loading.entry(blob).or_default();
-        if waiters.is_empty() {
-            self.outputs.push_back(Output::Load { blob });
+        match self.loading.entry(blob) {
+            Entry::Vacant(entry) => {
+                entry.insert([waiter].into());
+                self.outputs.push_back(Output::Load { blob });
+            }
+            // Also when whoever it is loaded for has gone meanwhile.
+            Entry::Occupied(mut entry) => entry.get_mut().push(waiter),
         }
-        waiters.push(waiter);
     }
 
     pub(crate) fn on_loaded(&mut self, blob: BlobId, bytes: Option<&Bytes>) {
