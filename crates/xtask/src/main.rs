@@ -8,6 +8,7 @@ mod bench;
 mod check;
 mod e2e;
 mod freshness;
+mod fuzz;
 mod process;
 mod report;
 mod run;
@@ -39,8 +40,8 @@ enum Step {
     ///
     /// Looks first and does nothing when all is there. What it may install: the
     /// wasm target (by rustup, or Debian packages), the npm packages of `web/`
-    /// and `tests/e2e/`, and Chromium for the tests. When it cannot, it prints
-    /// the command to run instead.
+    /// and `tests/e2e/`, Chromium for the tests, and cargo-fuzz with a C++
+    /// compiler. When it cannot, it prints the command to run instead.
     Setup,
     /// Build the browser peer: Rust to wasm, JavaScript and TypeScript types
     ///
@@ -65,6 +66,18 @@ enum Step {
         /// Arguments for the test runner, such as a file name or `--headed`
         #[arg(last = true)]
         runner: Vec<OsString>,
+    },
+    /// Look for inputs that break what must hold for any bytes a stranger sends
+    ///
+    /// An input that does is left in `tests/fuzz/crashes/`, where `cargo test`
+    /// replays it until it is mended, and ever after.
+    Fuzz {
+        /// How long, all targets together
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+        /// Make the committed corpus anew from all that was found on this machine
+        #[arg(long)]
+        keep: bool,
     },
     /// Measure speed against bare baselines
     Bench {
@@ -94,6 +107,7 @@ fn take(step: Step, workspace: &Workspace) -> anyhow::Result<()> {
         Step::Test => test::everything(workspace),
         Step::Check => check::everything(workspace),
         Step::E2e { runner } => e2e::run(workspace, &runner),
+        Step::Fuzz { minutes, keep } => fuzz::run(workspace, minutes, keep),
         Step::Bench { benchmark } => bench::run(workspace, &benchmark),
     }
 }

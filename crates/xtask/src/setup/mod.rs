@@ -6,6 +6,7 @@
 mod apt;
 mod chromium;
 mod compiler;
+mod fuzzer;
 mod node;
 mod packages;
 pub mod toolchain;
@@ -29,6 +30,9 @@ pub const FOR_WASM: [Need; 3] = [Need::WasmTarget, Need::Node, Need::Packages(WE
 /// What the tests in a browser take beyond the build.
 pub const FOR_E2E: [Need; 3] = [Need::Node, Need::Packages(E2E), Need::Chromium];
 
+/// What fuzzing takes.
+pub const FOR_FUZZ: [Need; 2] = [Need::CppCompiler, Need::Fuzzer];
+
 /// Something a step needs of the machine.
 #[derive(Clone, Copy)]
 pub enum Need {
@@ -40,6 +44,10 @@ pub enum Need {
     Packages(&'static str),
     /// The browser of the tests.
     Chromium,
+    /// The compiler of the fuzzer's own library.
+    CppCompiler,
+    /// cargo-fuzz.
+    Fuzzer,
 }
 
 /// Meets every need there is and says what it found or did.
@@ -51,6 +59,8 @@ pub fn everything(workspace: &Workspace) -> anyhow::Result<()> {
         Need::Packages(WEB),
         Need::Packages(E2E),
         Need::Chromium,
+        Need::CppCompiler,
+        Need::Fuzzer,
     ] {
         match need.meet(workspace) {
             Ok(found) => println!("{:<26} {found}", need.name()),
@@ -81,6 +91,8 @@ impl Need {
             Self::Node => "node and npm".to_owned(),
             Self::Packages(folder) => format!("npm packages of {folder}"),
             Self::Chromium => "chromium".to_owned(),
+            Self::CppCompiler => "c++ compiler".to_owned(),
+            Self::Fuzzer => "cargo-fuzz".to_owned(),
         }
     }
 
@@ -92,6 +104,8 @@ impl Need {
             Self::Node => node::find(),
             Self::Packages(folder) => packages::find_or_install(workspace, folder),
             Self::Chromium => chromium::find_or_install().map(shown),
+            Self::CppCompiler => fuzzer::find_or_install_compiler(),
+            Self::Fuzzer => fuzzer::find_or_install(workspace),
         }
     }
 }
