@@ -3,6 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use samara_core::blob::MAX_BLOB_LEN;
 
+/// Room made before anything came: a few bytes may name the largest blob.
+const RESERVED: usize = 64 << 10;
+
 /// The parts of one blob so far, in order.
 #[derive(Default)]
 pub(crate) struct Assembly {
@@ -30,7 +33,7 @@ impl Assembly {
         let (offset, total) = (offset as usize, total as usize);
         if self.bytes.is_empty() && (1..=MAX_BLOB_LEN).contains(&total) {
             self.total = total;
-            self.bytes = BytesMut::with_capacity(total);
+            self.bytes = BytesMut::with_capacity(total.min(RESERVED));
         }
         let continues = total == self.total && offset == self.bytes.len();
         if !continues || data.is_empty() || data.len() > total - offset {
@@ -56,6 +59,14 @@ mod tests {
             parts.add(2, 5, b"cde"),
             Ok(Some(Bytes::from_static(b"abcde")))
         );
+    }
+
+    #[test]
+    fn a_part_takes_memory_for_what_came_and_not_for_what_may_come() {
+        let mut parts = Assembly::default();
+        let total = u32::try_from(MAX_BLOB_LEN).unwrap();
+        assert_eq!(parts.add(0, total, b"a"), Ok(None));
+        assert!(parts.bytes.capacity() <= RESERVED);
     }
 
     #[test]

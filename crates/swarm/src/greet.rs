@@ -17,6 +17,7 @@ use crate::connection::{
 };
 use crate::face::{Cause, ConnectionId, Event, Output, Path, Problem};
 use crate::holdings::Shown;
+use crate::meet::is_relay;
 use crate::push::Keeping;
 
 pub(crate) const UNEXPECTED: ErrorCode = ErrorCode::UNEXPECTED;
@@ -30,7 +31,8 @@ const FEATURES: Features = Features::PARTS
 
 impl Swarm {
     pub(crate) fn on_accepted(&mut self, id: ConnectionId, path: Path, max_message: usize) {
-        if self.connections.len() >= self.config.limits.connections {
+        let full = self.connections.len() >= self.config.limits.connections;
+        if full || max_message < MIN_MESSAGE_LEN {
             self.outputs.push_back(Output::Close { connection: id });
             return;
         }
@@ -44,6 +46,10 @@ impl Swarm {
         let Some(connection) = self.connections.get(&id) else {
             return;
         };
+        // The other end has a say in what a data channel carries.
+        if max_message < MIN_MESSAGE_LEN {
+            return self.close(id, "the transport carries messages too short for any use");
+        }
         let first = connection.meeting().is_none_or(|meeting| meeting.began);
         let stage = self.greeting(path, max_message, first);
         if let Some(connection) = self.connections.get_mut(&id) {
@@ -178,7 +184,7 @@ impl Swarm {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        let rooms = peer.features.contains(Features::ROOMS);
+        let rooms = is_relay(&peer);
         connection.stage = Stage::Ready(Box::new(peer));
         if let Origin::Dialed(address) = &connection.origin {
             let address = address.clone();

@@ -9,7 +9,7 @@ use samara_core::message::ErrorCode;
 
 use crate::Swarm;
 use crate::connection::{Asked, Carrier, Connection, Origin, Peer, Scope, Stage};
-use crate::face::{Address, ConnectionId, Event, Output, Path, Problem};
+use crate::face::{Address, ConnectionId, Event, Output, Path, Problem, TransferId};
 use crate::time::{Millis, Time};
 
 const UNTAKEN: &str = "asking without taking the answers";
@@ -80,16 +80,32 @@ impl Swarm {
             return;
         }
         let most = self.config.limits.dials_per_transfer;
+        let mut left = most.saturating_sub(self.dialing_for(id));
         for address in addresses.into_iter().take(most) {
             if let Some(connection) = self.dialed(&address) {
                 if let Scope::Only(scope) = &mut connection.scope {
                     scope.insert(id);
                 }
-            } else {
+            } else if left > 0 {
+                left -= 1;
                 self.dial(address, Scope::Only([id].into()));
             }
         }
         self.tell_all_wants();
+    }
+
+    /// Dials for a transfer that have not led to a peer: whoever names
+    /// addresses must not choose how many there are at once.
+    fn dialing_for(&self, transfer: TransferId) -> usize {
+        let dialing = self.connections.values().filter(|connection| {
+            let dialed = matches!(connection.origin, Origin::Dialed(_));
+            let found = match &connection.scope {
+                Scope::Everything => false,
+                Scope::Only(scope) => scope.contains(&transfer),
+            };
+            dialed && found && connection.ready().is_none()
+        });
+        dialing.count()
     }
 
     fn dialed(&mut self, wanted: &str) -> Option<&mut Connection> {

@@ -377,6 +377,8 @@ impl Swarm {
     }
 }
 
-fn is_relay(peer: &Peer) -> bool {
-    peer.features.contains(Features::ROOMS)
+/// Rooms are spoken of on WebSockets only (`docs/protocol.md`, "Transports"):
+/// else circuits could be nested, and the driver knows nothing of circuits.
+pub(crate) fn is_relay(peer: &Peer) -> bool {
+    peer.path == Path::WebSocket && peer.features.contains(Features::ROOMS)
 }

@@ -7,6 +7,7 @@
 //! trades them instead of fetching each from here.
 
 use alloc::collections::VecDeque;
+use alloc::collections::btree_map::Entry;
 
 use bytes::Bytes;
 use samara_core::message::{ErrorCode, Features, PART_HEADER_LEN, RESPONSE_HEADER_LEN};
@@ -196,11 +197,14 @@ impl Swarm {
     }
 
     pub(crate) fn load(&mut self, blob: BlobId, waiter: Waiter) {
-        let waiters = self.loading.entry(blob).or_default();
-        if waiters.is_empty() {
-            self.outputs.push_back(Output::Load { blob });
+        match self.loading.entry(blob) {
+            Entry::Vacant(entry) => {
+                entry.insert([waiter].into());
+                self.outputs.push_back(Output::Load { blob });
+            }
+            // Also when whoever it is loaded for has gone meanwhile.
+            Entry::Occupied(mut entry) => entry.get_mut().push(waiter),
         }
-        waiters.push(waiter);
     }
 
     pub(crate) fn on_loaded(&mut self, blob: BlobId, bytes: Option<&Bytes>) {

@@ -90,18 +90,22 @@ impl Swarm {
         let known = self.find_meeting(&meeting);
         match (whisper, known) {
             (Whisper::WebRtc(Signal::Offer(offer)), None) => self.on_offer(meeting, offer, you),
-            (Whisper::WebRtc(signal), Some(connection)) => {
+            (Whisper::WebRtc(signal), Some((connection, Carrier::Driver))) => {
                 self.outputs
                     .push_back(Output::Signal { connection, signal });
             }
-            (Whisper::Circuit(message), Some(id)) => self.on_received(id, &message),
+            (Whisper::Circuit(message), Some((id, Carrier::Circuit))) => {
+                self.on_received(id, &message);
+            }
             (Whisper::Circuit(message), None) => self.on_circuit(meeting, &message),
-            (Whisper::Bye, Some(id)) => self.drop_connection(id, "the peer ended the session"),
-            (Whisper::WebRtc(_) | Whisper::Bye, None) => {}
+            (Whisper::Bye, Some((id, _))) => self.drop_connection(id, "the peer ended the session"),
+            (Whisper::WebRtc(_), None | Some((_, Carrier::Circuit)))
+            | (Whisper::Circuit(_), Some((_, Carrier::Driver)))
+            | (Whisper::Bye, None) => {}
         }
     }
 
-    fn find_meeting(&self, wanted: &Meeting) -> Option<ConnectionId> {
+    fn find_meeting(&self, wanted: &Meeting) -> Option<(ConnectionId, Carrier)> {
         let mut connections = self.connections.iter();
         let found = connections.find(|(_, connection)| {
             connection.meeting().is_some_and(|meeting| {
@@ -109,7 +113,7 @@ impl Swarm {
                 Meeting { began, ..*meeting } == *wanted
             })
         });
-        found.map(|(id, _)| *id)
+        found.map(|(id, connection)| (*id, connection.carrier))
     }
 
     /// Two members may offer at once: the offer of the lower id stands.

@@ -8,6 +8,7 @@ mod bench;
 mod check;
 mod e2e;
 mod freshness;
+mod fuzz;
 mod process;
 mod report;
 mod run;
@@ -40,8 +41,8 @@ enum Step {
     ///
     /// Looks first and does nothing when all is there. What it may install: the
     /// wasm target (by rustup, or Debian packages), the npm packages of `web/`
-    /// and `tests/e2e/`, and Chromium and Firefox for the tests. When it cannot, it prints
-    /// the command to run instead.
+    /// and `tests/e2e/`, Chromium and Firefox for the tests, and cargo-fuzz with a C++
+    /// compiler. When it cannot, it prints the command to run instead.
     Setup,
     /// Build the browser peer: Rust to wasm, JavaScript and TypeScript types
     ///
@@ -82,6 +83,18 @@ enum Step {
         #[arg(last = true)]
         simulator: Vec<OsString>,
     },
+    /// Look for inputs that break what must hold for any bytes a stranger sends
+    ///
+    /// An input that does is left in `tests/fuzz/crashes/`, where `cargo test`
+    /// replays it until it is mended, and ever after.
+    Fuzz {
+        /// How long, all targets together
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+        /// Make the committed corpus anew from all that was found on this machine
+        #[arg(long)]
+        keep: bool,
+    },
     /// Measure speed against bare baselines
     Bench {
         /// Arguments for the benchmark
@@ -115,6 +128,7 @@ fn take(step: Step, workspace: &Workspace) -> anyhow::Result<()> {
             scale,
             simulator,
         } => soak::run(workspace, minutes, scale, &simulator),
+        Step::Fuzz { minutes, keep } => fuzz::run(workspace, minutes, keep),
         Step::Bench { benchmark } => bench::run(workspace, &benchmark),
     }
 }

@@ -139,6 +139,8 @@ impl Peer {
                     connection,
                     blob,
                     bytes,
+                    // A simulated store loses nothing that it took.
+                    durable: _,
                 } => Deed::Store(connection, blob, bytes),
                 Output::Hash {
                     blob,

@@ -154,8 +154,8 @@ pub fn mesh(seed: u64, peers: usize, ties: usize, wanting: usize) -> Mesh {
     }
     let net = run(plan, Span::seconds(120));
     let done = wants.iter().filter(|host| {
-        let seen = net.checks.task(**host, 0);
-        seen.is_some_and(|seen| seen.done.is_some())
+        let task = net.checks.task(**host, 0);
+        task.is_some_and(|task| task.done.is_some())
     });
     Mesh {
         peers,

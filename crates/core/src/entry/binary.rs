@@ -24,6 +24,9 @@ const CHUNKS: u8 = 5;
 /// Fields only the JSON form has a place for, as one compact JSON object with
 /// sorted keys.
 const JSON_FIELDS: u8 = 6;
+/// Longest text of these fields, in bytes. A short text can be large in memory:
+/// `{"":0}` takes some hundred times its length, and an entry is a stranger's.
+pub(super) const MAX_JSON_FIELDS: usize = 64 << 10;
 /// Tags from here on may be ignored by readers that do not know them.
 pub(super) const FIRST_OPTIONAL: u8 = 128;
 
@@ -165,6 +168,9 @@ fn text(value: Option<&[u8]>, field: &'static str) -> Result<String, EntryError>
 
 /// The one text of at least one field that JSON entries have no place for.
 fn json_fields(text: &[u8]) -> Result<Map<String, Value>, EntryError> {
+    if text.len() > MAX_JSON_FIELDS {
+        return Err(EntryError::UnknownTooLong);
+    }
     let mut value: Value = serde_json::from_slice(text).map_err(|_| EntryError::Damaged)?;
     value.sort_all_objects();
     let canonical = value.to_string().as_bytes() == text;

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value, json};
 
-use super::binary::FIRST_OPTIONAL;
+use super::binary::{FIRST_OPTIONAL, MAX_JSON_FIELDS};
 use super::{Chunk, ChunkSize, EntryError, FileEntry, UnknownFields, VERSION};
 use crate::hex;
 use crate::seal::BlobKey;
@@ -81,7 +81,7 @@ impl FileEntry {
             chunks: chunks(&mut fields)?,
             unknown: UnknownFields {
                 binary: binary_fields(&mut fields)?,
-                json: fields,
+                json: unknown_fields(fields)?,
             },
         })
     }
@@ -132,6 +132,15 @@ fn chunk(value: &Value) -> Option<Chunk> {
     })
 }
 
+/// What is left is for later versions, as far as the binary form takes it.
+fn unknown_fields(fields: Fields) -> Result<Fields, EntryError> {
+    let text = serde_json::to_vec(&fields).expect("a JSON map has a text");
+    if text.len() > MAX_JSON_FIELDS {
+        return Err(EntryError::UnknownTooLong);
+    }
+    Ok(fields)
+}
+
 fn binary_fields(fields: &mut Fields) -> Result<BTreeMap<u8, Vec<u8>>, EntryError> {
     let wrong = EntryError::Invalid {
         field: BINARY_FIELDS,
@@ -178,6 +187,18 @@ mod tests {
         let read = FileEntry::from_json(&text).unwrap();
         assert!(read.to_json().contains("\"poster\""));
         assert_eq!(FileEntry::from_binary(&read.to_binary()), Ok(read));
+    }
+
+    #[test]
+    fn unknown_fields_are_kept_up_to_a_length() {
+        let with = |len: usize| {
+            let field = std::format!("{{\"x\": \"{}\",", "y".repeat(len));
+            FileEntry::from_json(&entry(10).to_json().replacen('{', &field, 1))
+        };
+        let fits = with(MAX_JSON_FIELDS - "{\"x\":\"\"}".len()).unwrap();
+        assert_eq!(FileEntry::from_binary(&fits.to_binary()), Ok(fits));
+        let longer = with(MAX_JSON_FIELDS);
+        assert_eq!(longer, Err(EntryError::UnknownTooLong));
     }
 
     #[test]

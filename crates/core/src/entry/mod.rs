@@ -151,6 +151,9 @@ pub enum EntryError {
     /// Made by a later version, in a way this one must not ignore.
     #[error("the entry needs a newer version of this software; update it")]
     Newer,
+    /// Too much of what only later versions understand.
+    #[error("the entry has more than 64 KiB of fields that are not known here; leave them out")]
+    UnknownTooLong,
     /// The binary form is damaged.
     #[error("the entry is damaged; ask for the link again")]
     Damaged,

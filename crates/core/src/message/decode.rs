@@ -12,6 +12,10 @@ use crate::derive::Topic;
 use crate::possession::{Evidence, Nonce};
 use crate::wire::{Reader, Truncated};
 
+/// Most addresses in SOURCES. One of no bytes takes one on the wire and a
+/// text's in memory.
+const MAX_ADDRESSES: usize = 256;
+
 /// Why bytes are not a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -217,6 +221,9 @@ fn sources(reader: &mut Reader<'_>) -> Result<Message, DecodeError> {
     let topic = topic(reader)?;
     let mut addresses = Vec::new();
     while !reader.is_empty() {
+        if addresses.len() == MAX_ADDRESSES {
+            return Err(DecodeError::OutOfRange(22));
+        }
         let len = usize::from(reader.u8()?);
         let address = core::str::from_utf8(reader.take(len)?);
         addresses.push(String::from(
@@ -327,6 +334,17 @@ mod tests {
             (topic, vec(text, 0..5))
                 .prop_map(|(topic, addresses)| Message::Sources { topic, addresses }),
         ]
+    }
+
+    #[test]
+    fn sources_have_a_bounded_number_of_addresses() {
+        let of = |addresses| {
+            let topic = Topic::from_bytes([1; 20]);
+            let addresses = vec![String::new(); addresses];
+            Message::decode(&Message::Sources { topic, addresses }.encode())
+        };
+        assert!(of(MAX_ADDRESSES).is_ok());
+        assert_eq!(of(MAX_ADDRESSES + 1), Err(DecodeError::OutOfRange(22)));
     }
 
     proptest! {

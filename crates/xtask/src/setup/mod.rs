@@ -6,6 +6,7 @@
 mod apt;
 mod browser;
 mod compiler;
+mod fuzzer;
 mod node;
 mod packages;
 pub mod toolchain;
@@ -36,6 +37,9 @@ pub const FOR_E2E: [Need; 4] = [
 /// What measuring in a browser takes beyond the build.
 pub const FOR_BENCH: [Need; 3] = [Need::Node, Need::Packages(E2E), Need::Browser(CHROMIUM)];
 
+/// What fuzzing takes.
+pub const FOR_FUZZ: [Need; 2] = [Need::CppCompiler, Need::Fuzzer];
+
 /// Something a step needs of the machine.
 #[derive(Clone, Copy)]
 pub enum Need {
@@ -47,6 +51,10 @@ pub enum Need {
     Packages(&'static str),
     /// A browser of the tests.
     Browser(Browser),
+    /// The compiler of the fuzzer's own library.
+    CppCompiler,
+    /// cargo-fuzz.
+    Fuzzer,
 }
 
 /// Meets every need there is and says what it found or did.
@@ -59,6 +67,8 @@ pub fn everything(workspace: &Workspace) -> anyhow::Result<()> {
         Need::Packages(E2E),
         Need::Browser(CHROMIUM),
         Need::Browser(FIREFOX),
+        Need::CppCompiler,
+        Need::Fuzzer,
     ] {
         match need.meet(workspace) {
             Ok(found) => println!("{:<26} {found}", need.name()),
@@ -89,6 +99,8 @@ impl Need {
             Self::Node => "node and npm".to_owned(),
             Self::Packages(folder) => format!("npm packages of {folder}"),
             Self::Browser(browser) => browser.name.to_owned(),
+            Self::CppCompiler => "c++ compiler".to_owned(),
+            Self::Fuzzer => "cargo-fuzz".to_owned(),
         }
     }
 
@@ -100,6 +112,8 @@ impl Need {
             Self::Node => node::find(),
             Self::Packages(folder) => packages::find_or_install(workspace, folder),
             Self::Browser(browser) => browser.find_or_install().map(shown),
+            Self::CppCompiler => fuzzer::find_or_install_compiler(),
+            Self::Fuzzer => fuzzer::find_or_install(workspace),
         }
     }
 }

@@ -192,7 +192,7 @@ fn a_peer_that_is_asked_again_after_a_wrong_blob_is_a_breach() {
     let (mut checks, files) = checks();
     let (blob, bytes) = files[0].blobs[0].clone();
     Rc::get_mut(&mut checks.plan).unwrap().hosts[B.0].lie = Some(crate::Lie::WrongBlobs);
-    checks.on_stored(A, Some(B), NOW, (blob, bytes.len()), &Stored::Wrong);
+    checks.on_stored(A, Some(B), NOW, (blob, bytes.len()), Stored::Wrong);
     say(&mut checks, &request(1, blob), &BTreeMap::new());
     assert_eq!(broken(&checks), Some(Invariant::Trust));
 }

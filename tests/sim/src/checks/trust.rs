@@ -29,7 +29,7 @@ impl Checks {
         from: Option<Host>,
         now: Moment,
         (blob, len): (BlobId, usize),
-        stored: &Stored,
+        stored: Stored,
     ) {
         match stored {
             Stored::Kept => {

@@ -79,7 +79,7 @@ impl Net {
         let stored = self.put(life.host, blob, bytes);
         if self.plan.host(life.host).is_honest() {
             let (host, now) = (life.host, self.now);
-            self.checks.on_stored(host, from, now, (blob, len), &stored);
+            self.checks.on_stored(host, from, now, (blob, len), stored);
         }
         self.tell(life.host, |peer| peer.stored(connection, blob, stored));
     }

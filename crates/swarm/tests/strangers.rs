@@ -1,0 +1,184 @@
+//! What strangers could do once, a test each.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use bytes::Bytes;
+use chacha20::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+use samara_core::entry::blob::Depth;
+use samara_core::message::{Features, Handshake, MIN_MESSAGE_LEN, PROTOCOL_VERSION, Reach};
+use samara_core::{BlobId, BlobKey, Link, MemberId, Message, PeerId, RequestId};
+use samara_swarm::{
+    Config, ConnectionId, Input, Limits, Output, Path, Swarm, Target, Time, TransferId,
+};
+
+const YOU: MemberId = MemberId(1);
+const MEMBER: MemberId = MemberId(2);
+const TRANSFER: TransferId = TransferId(1);
+
+/// A machine that wants a link's blob.
+struct Victim(Swarm);
+
+fn link() -> Link {
+    Link {
+        id: BlobId::from_bytes([9; 32]),
+        key: BlobKey::from_bytes([5; 32]),
+        depth: Depth::ZERO,
+    }
+}
+
+impl Victim {
+    fn new() -> Self {
+        let mut config = Config::new(PeerId::from_bytes([1; 32]));
+        config.webrtc = true;
+        let mut victim = Self(Swarm::new(config, [7; 32]));
+        let (transfer, target) = (TRANSFER, Target::Link(link()));
+        victim.input(Input::Open { transfer, target });
+        victim
+    }
+
+    fn input(&mut self, input: Input) -> Vec<Output> {
+        self.0.handle(Time(0), input);
+        std::iter::from_fn(|| self.0.poll()).collect()
+    }
+
+    fn accept(&mut self, path: Path, max_message: usize) -> (ConnectionId, Vec<Output>) {
+        let connection = self.0.connection();
+        let outputs = self.input(Input::Accepted {
+            connection,
+            path,
+            max_message,
+        });
+        (connection, outputs)
+    }
+
+    /// A stranger connects and greets.
+    fn greeted(&mut self, path: Path, features: Features) -> (ConnectionId, Vec<Output>) {
+        let (connection, _) = self.accept(path, 2 << 20);
+        let handshake = Message::Handshake(Handshake {
+            version: PROTOCOL_VERSION,
+            features,
+            peer: PeerId::from_bytes([66; 32]),
+            max_message: 1 << 20,
+        });
+        let outputs = self.receive(connection, &handshake);
+        (connection, outputs)
+    }
+
+    fn receive(&mut self, connection: ConnectionId, message: &Message) -> Vec<Output> {
+        let message = message.encode();
+        self.input(Input::Received {
+            connection,
+            message,
+        })
+    }
+}
+
+fn sent(outputs: &[Output]) -> Vec<Message> {
+    let messages = outputs.iter().filter_map(|output| match output {
+        Output::Send { message, .. } => Some(Message::decode(message).unwrap()),
+        _ => None,
+    });
+    messages.collect()
+}
+
+/// What a signal's seal also covers.
+fn context(from: MemberId, to: MemberId) -> Vec<u8> {
+    let (from, to) = (from.0.to_be_bytes(), to.0.to_be_bytes());
+    [&link().topic().as_bytes()[..], &from, &to].concat()
+}
+
+#[test]
+fn rooms_are_spoken_of_on_websockets_only() {
+    for (path, rooms) in [(Path::WebRtc, false), (Path::WebSocket, true)] {
+        let (_, outputs) = Victim::new().greeted(path, Features::ROOMS);
+        let joins = sent(&outputs)
+            .iter()
+            .any(|message| matches!(message, Message::Join { .. }));
+        assert_eq!(joins, rooms, "{path:?}");
+    }
+}
+
+#[test]
+fn a_relay_that_names_address_after_address_is_followed_to_a_few() {
+    let mut victim = Victim::new();
+    let (relay, _) = victim.greeted(Path::WebSocket, Features::ROOMS);
+    let mut dials = 0;
+    for message in 0..20 {
+        let addresses = (0..16).map(|host| format!("10.0.{message}.{host}:80"));
+        let sources = Message::Sources {
+            topic: link().topic(),
+            addresses: addresses.collect(),
+        };
+        let outputs = victim.receive(relay, &sources);
+        let dialed = outputs.iter();
+        dials += dialed
+            .filter(|output| matches!(output, Output::Dial { .. }))
+            .count();
+    }
+    assert_eq!(dials, Limits::default().dials_per_transfer);
+}
+
+#[test]
+fn a_transport_that_carries_next_to_nothing_is_closed() {
+    let mut victim = Victim::new();
+    let (connection, outputs) = victim.accept(Path::WebRtc, MIN_MESSAGE_LEN - 1);
+    assert_eq!(outputs, [Output::Close { connection }]);
+    let (_, outputs) = victim.accept(Path::WebRtc, MIN_MESSAGE_LEN);
+    assert_eq!(outputs, []);
+}
+
+#[test]
+fn a_blob_is_loaded_once_however_often_its_asker_comes_and_goes() {
+    let mut victim = Victim::new();
+    let blob = BlobId::from_bytes([1; 32]);
+    victim.input(Input::Holding(vec![(blob, 100)]));
+    let mut loads = 0;
+    for _ in 0..10 {
+        let (connection, _) = victim.greeted(Path::WebSocket, Features::default());
+        let request = RequestId(1);
+        let outputs = victim.receive(connection, &Message::Request { request, blob });
+        loads += outputs
+            .iter()
+            .filter(|output| matches!(output, Output::Load { .. }))
+            .count();
+        let reason = "gone".into();
+        victim.input(Input::Closed { connection, reason });
+    }
+    assert_eq!(loads, 1);
+}
+
+#[test]
+fn a_signal_in_a_circuits_session_is_dropped() {
+    let mut victim = Victim::new();
+    let (relay, _) = victim.greeted(Path::WebSocket, Features::ROOMS);
+    let (topic, key) = (link().topic(), link().signal_key());
+    let outputs = victim.receive(
+        relay,
+        &Message::Members {
+            topic,
+            you: YOU,
+            members: vec![(MEMBER, Reach::default())],
+        },
+    );
+    let messages = sent(&outputs);
+    let [Message::Signal { sealed, .. }] = &messages[..] else {
+        panic!("a circuit begins with a signal: {messages:?}");
+    };
+    let mut plain = key.open(&context(YOU, MEMBER), sealed).unwrap();
+    // Another kind in the same session: an answer.
+    plain[0] = 2;
+    plain.truncate(5);
+    let mut rng = ChaCha20Rng::from_seed([1; 32]);
+    let sealed = Bytes::from(key.seal(&mut rng, &context(MEMBER, YOU), &plain));
+    let member = MEMBER;
+    let outputs = victim.receive(
+        relay,
+        &Message::Signal {
+            topic,
+            member,
+            sealed,
+        },
+    );
+    assert_eq!(outputs, []);
+}
