@@ -46,8 +46,8 @@ struct Favour {
     /// Hops to the nearest peer that wants it for itself.
     distance: u8,
     askers: BTreeSet<ConnectionId>,
-    /// Those it was passed on to.
-    told: Vec<ConnectionId>,
+    /// Those it was passed on to, and at what distance.
+    told: BTreeMap<ConnectionId, u8>,
     until: Time,
 }
 
@@ -73,7 +73,6 @@ impl Swarm {
             favour.until = self.now + self.config.limits.favour;
             if distance < favour.distance {
                 favour.distance = distance;
-                favour.told.clear();
                 self.pass_soon(blob);
             }
         } else {
@@ -87,7 +86,7 @@ impl Swarm {
             return;
         }
         let until = self.now + self.config.limits.favour;
-        let told = Vec::new();
+        let told = BTreeMap::new();
         let favour = Favour {
             distance,
             askers,
@@ -142,7 +141,7 @@ impl Swarm {
             return;
         };
         self.gossip.fresh.remove(&blob);
-        for id in favour.told {
+        for id in favour.told.into_keys() {
             let told = self
                 .peer_mut(id)
                 .map(|peer| peer.telling.passed.remove(&blob));
@@ -190,7 +189,7 @@ impl Swarm {
         }
         for blob in &peer.telling.passed {
             if let Some(favour) = self.gossip.favours.get_mut(blob) {
-                favour.told.retain(|told| *told != id);
+                favour.told.remove(&id);
             }
         }
     }
@@ -242,11 +241,12 @@ impl Swarm {
                 let Some(peer) = peer.filter(|peer| peer.telling.passed.len() < most) else {
                     continue;
                 };
-                let known = favour.askers.contains(id) || favour.told.contains(id);
-                if known || favour.told.len() >= FANOUT {
+                let full = || favour.told.len() >= FANOUT;
+                let known = favour.told.get(id).map(|told| *told <= favour.distance);
+                if favour.askers.contains(id) || known.unwrap_or_else(full) {
                     continue;
                 }
-                favour.told.push(*id);
+                favour.told.insert(*id, favour.distance);
                 peer.telling.passed.insert(blob);
                 let hops = Hops::passed_on(favour.distance);
                 wants.entry(*id).or_default().push((blob, hops));
