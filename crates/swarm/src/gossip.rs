@@ -238,9 +238,13 @@ impl Swarm {
             };
             for id in &listeners {
                 let peer = self.connections.get_mut(id).and_then(|c| c.ready_mut());
-                let Some(peer) = peer.filter(|peer| peer.telling.passed.len() < most) else {
+                let Some(peer) = peer else {
                     continue;
                 };
+                let passed = &peer.telling.passed;
+                if passed.len() >= most && !passed.contains(&blob) {
+                    continue;
+                }
                 let full = || favour.told.len() >= FANOUT;
                 let known = favour.told.get(id).map(|told| *told <= favour.distance);
                 if favour.askers.contains(id) || known.unwrap_or_else(full) {

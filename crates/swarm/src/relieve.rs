@@ -2,16 +2,16 @@
 //! still owes, so that the slowest source does not decide when a file is done.
 //!
 //! A request that the slower one has not begun to answer moves: it is
-//! cancelled there, and nothing is sent twice. One it has begun is asked of
-//! both, which only happens when nothing else is left to ask for; the first
-//! answer counts and the other request is cancelled. No blob is asked of more
-//! than two.
+//! cancelled there, and nothing is sent twice. One that may be on its way is
+//! asked of both, which only happens when nothing is left to ask of anybody;
+//! the first answer counts and the other request is cancelled. No blob is asked
+//! of more than two.
 
 use samara_core::{BlobId, RequestId};
 
 use crate::Swarm;
 use crate::connection::{Connection, Peer};
-use crate::face::{ConnectionId, Path};
+use crate::face::ConnectionId;
 use crate::time::Millis;
 use crate::wanted::State;
 
@@ -20,6 +20,10 @@ pub(crate) const LOOK: Millis = Millis(500);
 
 /// What a source that was not measured yet is taken to need for a blob.
 const UNMEASURED: Millis = Millis::seconds(2);
+
+/// First requests of a source that may be on their way, though nothing of them
+/// came: it loads blobs ahead, and its transport queues them.
+const UNDERWAY: usize = 2;
 
 /// Taking over must save so much: the measurements are no better.
 const MARGIN: Millis = Millis(200);
@@ -56,6 +60,7 @@ impl Swarm {
 
     fn overdue_of(&self, of: ConnectionId, source: &Connection, helper: &Peer) -> Option<Overdue> {
         let source = source.ready()?;
+        let last = !self.wanted.has_idle();
         let mut ahead = 0;
         let mut most: Option<Overdue> = None;
         for (position, (request, asked)) in source.asking.requests.iter().enumerate() {
@@ -77,8 +82,11 @@ impl Swarm {
             if !alone || theirs < ours + ours / 2 + MARGIN.0 {
                 continue;
             }
-            // Nothing of a whole blob is seen before all of it is there.
-            let begun = asked.has_begun() || position == 0 && source.path == Path::WebSocket;
+            // What is on its way cannot be called back.
+            let begun = asked.has_begun() || position < UNDERWAY;
+            if begun && !last {
+                continue;
+            }
             let saves = Millis(theirs - ours);
             if most.as_ref().is_none_or(|most| saves > most.saves) {
                 let (request, blob) = (*request, asked.blob);

@@ -195,6 +195,11 @@ impl WantList {
         });
     }
 
+    /// Whether anything is still to be asked for, of whomever.
+    pub(crate) fn has_idle(&self) -> bool {
+        !self.ranking.is_empty()
+    }
+
     /// What to ask of a peer that has these blobs.
     pub(crate) fn pick<V>(&self, has: &BTreeMap<BlobId, V>) -> Option<BlobId> {
         let mut first = self.ranking.iter().take(SEARCH).map(|(_, blob)| blob);
