@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use samara_node::{DhtConfig, Node, NodeConfig, NodeEvent, PeerUrl, peer_id};
+use samara_node::{DhtConfig, Ledger, Node, NodeConfig, NodeEvent, PeerUrl, identity};
 use samara_store::Store;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -30,8 +30,8 @@ pub async fn start(
     dir: &Path,
     serve: bool,
 ) -> Result<(Node, Contacts), Failure> {
-    let peer = peer_id(dir)?;
-    let mut config = NodeConfig::new(store, peer);
+    let mut config = NodeConfig::new(store, identity(dir)?);
+    config.ledger = Some(Ledger::beside(dir));
     config.keep = relays.iter().chain(&args.peer).cloned().collect();
     config.dht = (!args.no_dht).then(|| DhtConfig {
         bootstrap: (!args.bootstrap.is_empty()).then(|| args.bootstrap.clone()),

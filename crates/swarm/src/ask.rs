@@ -211,6 +211,7 @@ impl Swarm {
         };
         match result {
             Ok(()) => {
+                self.count_received(storing.peer, storing.len);
                 self.credit(connection, blob, storing.len);
                 let len = u32::try_from(storing.len).unwrap_or(u32::MAX);
                 self.on_held(blob, len);

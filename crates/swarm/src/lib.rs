@@ -12,7 +12,8 @@
 //!
 //! | module | decides |
 //! | --- | --- |
-//! | `greet` | whether a connection becomes a peer, and when it ends |
+//! | `greet` | when a connection begins and ends |
+//! | `prove` | who is at its other end |
 //! | `transfers` | what a user's transfer needs next |
 //! | `want` | who is told what is wanted and held; pushes |
 //! | `ask` | whom to ask for which blob |
@@ -20,6 +21,7 @@
 //! | `meet` | whom to meet in rooms, and how |
 //! | `signaling` | what is said to them through the relay |
 //! | `keep` | addresses to stay connected to, DHT, timers |
+//! | `ledger` | what the driver is told of bytes exchanged |
 #![no_std]
 
 extern crate alloc;
@@ -33,8 +35,10 @@ mod connection;
 mod face;
 mod greet;
 mod keep;
+mod ledger;
 mod limits;
 mod meet;
+mod prove;
 mod serve;
 mod signal;
 mod signaling;
@@ -50,12 +54,13 @@ use alloc::vec::Vec;
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use samara_core::message::ErrorCode;
-use samara_core::{BlobId, Message, RequestId, Topic};
+use samara_core::{BlobId, Message, PeerId, RequestId, Topic};
 
 use crate::ask::{Storing, Wanted};
 use crate::bans::Bans;
 use crate::connection::Connection;
 use crate::keep::Kept;
+use crate::ledger::Ledger;
 use crate::meet::Room;
 use crate::serve::Waiter;
 use crate::transfer::Transfer;
@@ -64,6 +69,7 @@ pub use face::{
     Address, Config, ConnectionId, Event, Input, Output, Path, Progress, Signal, Source, State,
     StoreFailure, Target, TransferFailure, TransferId,
 };
+pub use ledger::{LEDGER_PEERS, Traffic};
 pub use limits::Limits;
 pub use time::{Millis, Time};
 
@@ -91,6 +97,7 @@ pub struct Swarm {
     rooms: BTreeMap<(ConnectionId, Topic), Room>,
     kept: BTreeMap<String, Kept>,
     bans: Bans,
+    ledger: Ledger,
 }
 
 impl Swarm {
@@ -114,6 +121,7 @@ impl Swarm {
             adopted: 0,
             rooms: BTreeMap::new(),
             kept: BTreeMap::new(),
+            ledger: Ledger::default(),
         }
     }
 
@@ -131,15 +139,17 @@ impl Swarm {
                 connection,
                 path,
                 max_message,
+                binding,
             } => {
-                self.on_accepted(connection, path, max_message);
+                self.on_accepted(connection, path, max_message, &binding);
             }
             Input::Connected {
                 connection,
                 path,
                 max_message,
+                binding,
             } => {
-                self.on_connected(connection, path, max_message);
+                self.on_connected(connection, path, max_message, &binding);
             }
             Input::Closed { connection, reason } => self.on_closed(connection, &reason),
             Input::Received {
@@ -173,6 +183,7 @@ impl Swarm {
             Input::Pause { transfer } => self.on_pause(transfer),
             Input::Resume { transfer } => self.on_resume(transfer),
             Input::Drop { transfer } => self.on_drop(transfer),
+            Input::Identity(identity) => self.on_identity(identity),
             Input::Tick => {}
         }
         if self.wake.is_some_and(|wake| wake <= self.now) {
@@ -189,6 +200,11 @@ impl Swarm {
     /// before.
     pub fn wake_at(&self) -> Option<Time> {
         self.wake
+    }
+
+    /// Who this peer is to others.
+    pub fn peer(&self) -> PeerId {
+        self.config.identity.peer()
     }
 
     /// Every peer whose handshake is done.
@@ -214,7 +230,7 @@ impl Swarm {
 
     fn on_message(&mut self, from: ConnectionId, message: Message) {
         match message {
-            Message::Handshake(_) | Message::HandshakeAck(_) => {
+            Message::Handshake(_) | Message::HandshakeAck(..) | Message::Proof(_) => {
                 self.misbehaved(from, greet::UNEXPECTED, "a second handshake");
             }
             Message::Request { request, blob } => self.on_request(from, request, blob),

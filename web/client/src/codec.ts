@@ -1,4 +1,10 @@
-import type { LinkParts, PeerMessage, SealedEntry } from "../wasm/samara_browser.js";
+import type {
+  LinkParts,
+  PeerHandshake,
+  PeerMessage,
+  PeerProof,
+  SealedEntry,
+} from "../wasm/samara_browser.js";
 import init, {
   blobId,
   entryToBinary,
@@ -6,6 +12,7 @@ import init, {
   openBlob,
   openEntry,
   paddedLength,
+  proofHolds,
   readLink,
   readMessage,
   sealEntry,
@@ -14,14 +21,14 @@ import init, {
 } from "../wasm/samara_browser.js";
 import { SamaraError, type SamaraErrorCode } from "./error.ts";
 
-export type { LinkParts, PeerMessage, SealedEntry };
+export type { LinkParts, PeerHandshake, PeerMessage, PeerProof, SealedEntry };
 export { SamaraError, type SamaraErrorCode };
 
 /** Where the program is, if not beside its JavaScript: its bytes, say, or its URL. */
 export type WasmSource = BufferSource | WebAssembly.Module | Response | URL | string;
 
 /**
- * The formats alone, without a peer: links, entries, blobs and messages. Made by
+ * The formats alone, without a peer: links, entries, blobs, messages and proofs. Made by
  * {@link loadCodec}. Whatever is read is checked; what is refused throws a
  * {@link SamaraError}.
  */
@@ -48,6 +55,8 @@ export interface Codec {
   readMessage(bytes: Uint8Array): PeerMessage;
   /** A message as it goes on the wire. */
   writeMessage(message: PeerMessage): Uint8Array;
+  /** Whether the peer of that role has proven who it is. */
+  proofHolds(proof: PeerProof): boolean;
 }
 
 /**
@@ -68,6 +77,7 @@ export async function loadCodec(source?: WasmSource): Promise<Codec> {
     paddedLength: coded((length: number) => paddedLength(length) ?? length),
     readMessage: coded(readMessage),
     writeMessage: coded(writeMessage),
+    proofHolds: coded(proofHolds),
   };
 }
 

@@ -1,6 +1,14 @@
 // What the page and its worker say to each other.
 
-import type { EntryInfo, Path, Source, Status, TransferProgress, TransferState } from "./api.ts";
+import type {
+  Account,
+  EntryInfo,
+  Path,
+  Source,
+  Status,
+  TransferProgress,
+  TransferState,
+} from "./api.ts";
 import type { SamaraErrorCode } from "./error.ts";
 import type { RtcCommand, RtcEvent } from "./rtc/messages.ts";
 
@@ -33,15 +41,20 @@ export interface WorkerOptions {
   webrtc: boolean;
 }
 
+/** Who this peer is to others. */
+export type Identity = Pick<Status, "identity">;
+
 /** What the page asks of the worker, by name: arguments and result. */
 export interface Calls {
-  open: { args: WorkerOptions; result: undefined };
+  open: { args: WorkerOptions; result: Identity };
   seed: { args: { file: Blob; name: string; type: string }; result: Opened };
   fetch: { args: { link: string }; result: Opened };
   /** One opened chunk, as soon as it is there. */
   chunk: { args: { transfer: number; index: number }; result: Uint8Array<ArrayBuffer> };
   /** The whole file. */
   blob: { args: { transfer: number }; result: Blob };
+  forgetIdentity: { args: undefined; result: Identity };
+  ledger: { args: undefined; result: Account[] };
   close: { args: undefined; result: undefined };
 }
 
@@ -69,4 +82,4 @@ export type ToPage =
   | { kind: "problem"; error: PlainError }
   | { kind: "rtc"; command: RtcCommand };
 
-export type { EntryInfo, Path, Source };
+export type { Account, EntryInfo, Path, Source };

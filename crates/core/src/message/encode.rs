@@ -16,7 +16,10 @@ impl Message {
         let mut out = Vec::with_capacity(self.encoded_len());
         match self {
             Self::Handshake(handshake) => put_handshake(&mut out, 0, handshake),
-            Self::HandshakeAck(handshake) => put_handshake(&mut out, 1, handshake),
+            Self::HandshakeAck(handshake, proof) => {
+                put_handshake(&mut out, 1, handshake);
+                out.extend_from_slice(proof.as_bytes());
+            }
             Self::Request { request, blob } => {
                 put(&mut out, 2, &[&request.0.to_be_bytes(), blob.as_bytes()]);
             }
@@ -66,6 +69,7 @@ impl Message {
                 put(&mut out, 8, &[&request, &offset, &total, data]);
             }
             Self::Cancel { request } => put(&mut out, 9, &[&request.0.to_be_bytes()]),
+            Self::Proof(proof) => put(&mut out, 10, &[proof.as_bytes()]),
             Self::Join { topic, reach } => put(&mut out, 16, &[topic.as_bytes(), &[reach.0]]),
             Self::Leave { topic } => put(&mut out, 17, &[topic.as_bytes()]),
             Self::Members {
@@ -120,9 +124,8 @@ impl Message {
             Self::Want(blobs) => blobs.len() * 33,
             Self::Members { members, .. } => members.len() * 9,
             Self::Error { .. } | Self::Sources { .. } => MAX_TEXT_LEN,
-            Self::Handshake(_)
-            | Self::HandshakeAck(_)
-            | Self::Request { .. }
+            Self::Handshake(_) | Self::HandshakeAck(..) | Self::Proof(_) => 80,
+            Self::Request { .. }
             | Self::NotFound { .. }
             | Self::Cancel { .. }
             | Self::Join { .. }
@@ -141,13 +144,24 @@ fn put(out: &mut Vec<u8>, kind: u8, fields: &[&[u8]]) {
 }
 
 fn put_handshake(out: &mut Vec<u8>, kind: u8, handshake: &Handshake) {
-    let fields: [&[u8]; 4] = [
-        &handshake.version.to_be_bytes(),
-        &handshake.features.0.to_be_bytes(),
-        handshake.peer.as_bytes(),
-        &handshake.max_message.to_be_bytes(),
-    ];
-    put(out, kind, &fields);
+    put(out, kind, &[]);
+    handshake.put(out);
+}
+
+impl Handshake {
+    /// The fields as they stand on the wire.
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        let fields: [&[u8]; 5] = [
+            &self.version.to_be_bytes(),
+            &self.features.0.to_be_bytes(),
+            self.peer.as_bytes(),
+            &self.max_message.to_be_bytes(),
+            self.nonce.as_bytes(),
+        ];
+        for field in fields {
+            out.extend_from_slice(field);
+        }
+    }
 }
 
 /// Addresses longer than a length byte can say are not addresses: left out.

@@ -5,6 +5,7 @@ mod blob;
 mod entry;
 mod link;
 mod message;
+mod proof;
 mod signal;
 
 use std::path::Path;

@@ -1,6 +1,7 @@
 use bytes::Bytes;
+use samara_core::identity::Proof;
 use samara_core::message::{
-    DecodeError, ErrorCode, Features, Handshake, Hops, Message, PeerId, Reach, RequestId,
+    DecodeError, ErrorCode, Features, Handshake, Hops, Message, Nonce, PeerId, Reach, RequestId,
 };
 use samara_core::{BlobId, MemberId, Topic};
 use serde::Deserialize;
@@ -31,11 +32,13 @@ struct Refused {
 /// The fields of all messages; each has some of them.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-struct Fields {
+pub struct Fields {
     version: Option<u16>,
     features: Option<Hex>,
     peer: Option<Hex>,
     max_message: Option<u32>,
+    nonce: Option<Hex>,
+    proof: Option<Hex>,
     request: Option<u32>,
     blob: Option<Hex>,
     data: Option<Hex>,
@@ -73,7 +76,7 @@ impl Fields {
     fn message(self, kind: u8) -> Message {
         match kind {
             0 => Message::Handshake(self.handshake()),
-            1 => Message::HandshakeAck(self.handshake()),
+            1 => Message::HandshakeAck(self.handshake(), self.proof()),
             2 => Message::Request {
                 request: self.request(),
                 blob: self.blob(),
@@ -103,6 +106,7 @@ impl Fields {
             9 => Message::Cancel {
                 request: self.request(),
             },
+            10 => Message::Proof(self.proof()),
             _ => self.room_message(kind),
         }
     }
@@ -142,13 +146,20 @@ impl Fields {
         }
     }
 
-    fn handshake(self) -> Handshake {
+    pub fn handshake(&self) -> Handshake {
+        let bytes = |field: &Option<Hex>| field.as_ref().expect(HAS).array();
+        let features = self.features.as_ref().expect(HAS).array();
         Handshake {
             version: self.version.expect(HAS),
-            features: Features(u64::from_be_bytes(self.features.expect(HAS).array())),
-            peer: PeerId::from_bytes(self.peer.expect(HAS).array()),
+            features: Features(u64::from_be_bytes(features)),
+            peer: PeerId::from_bytes(bytes(&self.peer)),
             max_message: self.max_message.expect(HAS),
+            nonce: Nonce::from_bytes(bytes(&self.nonce)),
         }
+    }
+
+    fn proof(&self) -> Proof {
+        Proof::from_bytes(self.proof.as_ref().expect(HAS).array())
     }
 
     fn request(&self) -> RequestId {

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use samara_core::message::{Features, Reach};
-use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, PeerId, Topic};
+use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, PeerId, PeerSecret, Topic};
 use samara_swarm::{
     Address, Config, ConnectionId, Event, Input, Limits, Output, Path, Signal, StoreFailure, Swarm,
-    Target, Time, TransferId,
+    Target, Time, Traffic, TransferId,
 };
 
 pub mod file;
@@ -30,6 +30,8 @@ pub struct Peer {
     pub swarm: Swarm,
     pub store: BTreeMap<BlobId, Bytes>,
     pub events: Vec<Event>,
+    /// What a driver would have kept.
+    pub ledger: BTreeMap<PeerId, Traffic>,
     /// Blobs that this peer serves wrong.
     pub lies: bool,
     /// Messages of this peer get lost from here on.
@@ -87,7 +89,7 @@ impl Net {
     pub fn add(&mut self, adjust: impl FnOnce(&mut Config)) -> Host {
         let number = u8::try_from(self.peers.len()).unwrap();
         let mut config = Config {
-            peer: PeerId::from_bytes([number; 32]),
+            identity: PeerSecret::from_bytes(&[number; 32]),
             features: Features::default(),
             webrtc: false,
             lookup: false,
@@ -99,6 +101,7 @@ impl Net {
             swarm: Swarm::new(config, [number; 32]),
             store: BTreeMap::new(),
             events: Vec::new(),
+            ledger: BTreeMap::new(),
             lies: false,
             silent: false,
             room: usize::MAX,
@@ -211,6 +214,12 @@ impl Net {
                 }
                 let (host, connection) = b;
                 let met = path == Path::WebRtc;
+                // Both ends know the channel by the same.
+                let binding = if met {
+                    format!("{a:?} {b:?}").into()
+                } else {
+                    Bytes::new()
+                };
                 self.input(
                     host,
                     if met {
@@ -218,12 +227,14 @@ impl Net {
                             connection,
                             path,
                             max_message,
+                            binding: binding.clone(),
                         }
                     } else {
                         Input::Accepted {
                             connection,
                             path,
                             max_message,
+                            binding: binding.clone(),
                         }
                     },
                 );
@@ -234,6 +245,7 @@ impl Net {
                         connection,
                         path,
                         max_message,
+                        binding,
                     },
                 );
             }
@@ -318,6 +330,13 @@ impl Net {
                 let own = self.listening.iter().filter(|(_, of)| **of == host);
                 let own: Vec<_> = own.map(|(address, _)| address.clone()).collect();
                 self.dht.entry(topic).or_default().extend(own);
+            }
+            Output::Ledger(told) => {
+                let ledger = &mut self.peer(host).ledger;
+                for (peer, more) in told {
+                    let known = ledger.entry(peer).or_default();
+                    *known = known.plus(more);
+                }
             }
             Output::Event(event) => self.peer(host).events.push(event),
         }
