@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
+use samara_node::{Generosity, PeerUrl};
+
 use crate::limits::Limits;
 
 /// The port where nothing else is said.
@@ -19,6 +21,11 @@ pub struct Config {
     /// Bytes of blobs to keep at most; the least recently used go. Without
     /// it, as many as the disk takes.
     pub max_store: Option<NonZeroU64>,
+    /// Other relays and peers to stay connected to: wants travel there.
+    pub peers: Vec<PeerUrl>,
+    /// How many hops away somebody may be whose wants the relay shares; 0
+    /// keeps nothing for anybody.
+    pub sympathy: u8,
     /// Find native peers for browsers in the Mainline DHT. `None` is off.
     pub dht: Option<Dht>,
     /// The form of the log that [`crate::run`] writes to standard error.
@@ -60,6 +67,8 @@ impl Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
             store,
             max_store: None,
+            peers: Vec::new(),
+            sympathy: Generosity::default().sympathy,
             dht: None,
             log: LogFormat::default(),
             log_addresses: false,

@@ -1,6 +1,5 @@
 //! The relay as a whole: its parts, its start and its end.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,9 +14,8 @@ use axum::{Json, Router};
 use metrics::Gauge;
 use samara_core::message::Features;
 use samara_core::{MemberId, Topic};
-use samara_node::{DhtConfig, Ledger, Node, NodeConfig};
+use samara_node::{BindError, DhtConfig, Ledger, Node, NodeConfig, bind};
 use samara_store::{Options, Store};
-use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -35,14 +33,9 @@ use crate::{http, page, socket};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The port is taken, or the address is not this machine's.
-    #[error("{address} cannot be listened on; choose another port, or port 0 for any free one")]
-    Listen {
-        /// What was asked for.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// There is nothing to listen on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] samara_store::OpenError),
@@ -89,7 +82,7 @@ pub(crate) struct Place {
 impl Server {
     /// Starts a relay on the current tokio runtime.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let (listener, addr) = listen(config.listen).await?;
+        let (listener, addr) = bind(config.listen).await?;
         let node = start_node(&config).await?;
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
@@ -215,20 +208,15 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text)
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
-}
-
 async fn start_node(config: &Config) -> Result<Node, StartError> {
     let (dir, max_bytes) = (config.store.clone(), config.max_store);
     let opened = tokio::task::spawn_blocking(move || open_store(&dir, max_bytes)).await;
     let (store, identity) = opened.expect("opening a store does not panic")?;
     let mut node = NodeConfig::new(store, identity);
     node.ledger = Some(Ledger::beside(&config.store));
-    node.features = Features::ROOMS.with(Features::KEEPS);
+    node.features = Features::ROOMS;
+    node.generosity.sympathy = config.sympathy;
+    node.keep.clone_from(&config.peers);
     // The relay's own limit comes first.
     node.limits.connections = config.limits.connections.saturating_add(1);
     node.dht = config.dht.as_ref().map(|dht| DhtConfig {

@@ -130,7 +130,7 @@ async fn a_port_in_use_is_said_in_one_sentence() {
     let mut config = config(&dir);
     config.listen = first.addr();
     let error = Server::start(config).await.err().unwrap();
-    assert!(matches!(error, StartError::Listen { .. }));
+    assert!(matches!(error, StartError::Bind(_)));
     let addr = first.addr();
     let text =
         format!("{addr} cannot be listened on; choose another port, or port 0 for any free one");

@@ -12,7 +12,10 @@ const CHROMIUM_FLAGS = [
 ];
 
 export default defineConfig({
-  testDir: "spec",
+  projects: [
+    { name: "e2e", testDir: "spec" },
+    { name: "packaging", testDir: "../packaging" },
+  ],
   outputDir: "results",
   reporter: "list",
   forbidOnly: process.env.CI !== undefined,

@@ -13,6 +13,7 @@ from cases.common import hexed
 from cases.entry import entries
 from cases.link import entry_blobs, links
 from cases.message import messages
+from cases.possession import possession
 from cases.proof import proofs
 from cases.signal import derived, signals
 from reference import crypto
@@ -26,6 +27,7 @@ FILES = {
     "derived.json": derived,
     "signal.json": signals,
     "message.json": messages,
+    "possession.json": possession,
     "proof.json": proofs,
 }
 

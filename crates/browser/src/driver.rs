@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use samara_core::message::Nonce;
 use samara_core::{BlobId, PeerId};
 use samara_swarm::{
     Address, Config, ConnectionId, Event, Input, Millis, Output, Path, StoreFailure, Swarm,
@@ -18,7 +19,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use crate::alarm::{self, Alarm};
 use crate::error::Coded as _;
-use crate::hash::verify;
+use crate::hash::{evidence, verify};
 use crate::host::{Host, HostEvent, HostSignal, to_object};
 use crate::store::{PutError, Store};
 use crate::transfers::Transfers;
@@ -92,6 +93,10 @@ impl Driver {
         loop {
             let next = self.inbox.borrow_mut().pop_front();
             if let Some(input) = next {
+                if let Input::Closed { connection, .. } = &input {
+                    // A peer may have closed its channel and nothing else.
+                    self.host.hang_up(connection.0);
+                }
                 self.swarm.borrow_mut().handle(alarm::now(), input);
                 self.act_on_outputs();
                 continue;
@@ -159,7 +164,14 @@ impl Driver {
                 connection,
                 blob,
                 bytes,
+                // A page keeps nothing for others.
+                durable: _,
             } => self.put(connection, blob, bytes),
+            Output::Hash {
+                blob,
+                nonce,
+                prover,
+            } => self.hash(blob, nonce, prover),
             // A browser reaches the DHT only through its relays.
             Output::Lookup { .. } | Output::Announce { .. } => {}
             Output::Ledger(told) => self.count(told),
@@ -178,8 +190,24 @@ impl Driver {
     fn load(self: &Rc<Self>, blob: BlobId) {
         let driver = Rc::clone(self);
         spawn_local(async move {
-            let bytes = driver.store.get(blob).await;
+            // Lost or unreadable: either way others have to be asked for it.
+            let bytes = driver.store.get(blob).await.ok();
             driver.give(Input::Loaded { blob, bytes });
+        });
+    }
+
+    fn hash(self: &Rc<Self>, blob: BlobId, nonce: Nonce, prover: PeerId) {
+        let driver = Rc::clone(self);
+        spawn_local(async move {
+            let evidence = match driver.store.get(blob).await {
+                Ok(bytes) => Some(evidence(nonce, prover, &bytes).await),
+                Err(_) => None,
+            };
+            driver.give(Input::Hashed {
+                blob,
+                nonce,
+                evidence,
+            });
         });
     }
 
@@ -251,12 +279,16 @@ impl Driver {
             }
             Event::Pushed {
                 transfer,
-                held,
-                total,
+                proven,
+                wanted,
+                copies,
+                target,
             } => self.tell(&HostEvent::Pushed {
                 transfer: short(transfer),
-                held,
-                total,
+                proven,
+                wanted,
+                copies,
+                target,
             }),
             Event::PushRefused { transfer, reason } => self.tell(&HostEvent::PushRefused {
                 transfer: short(transfer),
@@ -264,7 +296,7 @@ impl Driver {
             }),
             Event::Kept { address, problem } => self.tell(&HostEvent::Kept {
                 url: &address,
-                problem: problem.as_deref(),
+                problem: problem.map(Into::into),
             }),
             Event::Misbehaved { peer, what } => self.tell(&HostEvent::Misbehaved {
                 peer: peer.map(|peer| peer.to_string()),

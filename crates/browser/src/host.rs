@@ -1,6 +1,6 @@
 //! What the worker's script does for the peer, and what it is told.
 
-use samara_swarm::Signal;
+use samara_swarm::{Cause, Problem, Signal};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -19,10 +19,23 @@ export type PeerEvent =
   | { kind: 'chunk'; transfer: number; index: number }
   | { kind: 'done'; transfer: number }
   | { kind: 'failed'; transfer: number; code: string; message: string }
-  | { kind: 'pushed'; transfer: number; held: number; total: number }
+  | {
+      kind: 'pushed';
+      transfer: number;
+      proven: number;
+      wanted: number;
+      copies: number;
+      target: number;
+    }
   | { kind: 'pushRefused'; transfer: number; reason: string }
-  | { kind: 'kept'; url: string; problem?: string }
+  | { kind: 'kept'; url: string; problem?: PeerProblem }
   | { kind: 'misbehaved'; peer?: string; what: string };
+
+/** Why there is no connection: for programs and for people. */
+export interface PeerProblem {
+  cause: 'unreachable' | 'otherVersion';
+  text: string;
+}
 
 /** What only a page can do, and who is to be told. */
 export interface PeerHost {
@@ -100,8 +113,10 @@ pub(crate) enum HostEvent<'a> {
     },
     Pushed {
         transfer: u32,
-        held: u32,
-        total: u32,
+        proven: u32,
+        wanted: u32,
+        copies: u8,
+        target: u8,
     },
     #[serde(rename = "pushRefused")]
     PushRefused {
@@ -111,13 +126,38 @@ pub(crate) enum HostEvent<'a> {
     Kept {
         url: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        problem: Option<&'a str>,
+        problem: Option<HostProblem>,
     },
     Misbehaved {
         #[serde(skip_serializing_if = "Option::is_none")]
         peer: Option<String>,
         what: &'a str,
     },
+}
+
+/// [`Problem`] for JavaScript.
+#[derive(Serialize)]
+pub(crate) struct HostProblem {
+    cause: HostCause,
+    text: String,
+}
+
+/// [`Cause`] for JavaScript.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum HostCause {
+    Unreachable,
+    OtherVersion,
+}
+
+impl From<Problem> for HostProblem {
+    fn from(Problem { cause, text }: Problem) -> Self {
+        let cause = match cause {
+            Cause::Unreachable => HostCause::Unreachable,
+            Cause::OtherVersion => HostCause::OtherVersion,
+        };
+        Self { cause, text }
+    }
 }
 
 /// [`Signal`] for JavaScript.

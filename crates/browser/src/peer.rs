@@ -1,13 +1,15 @@
 //! The peer as JavaScript sees it.
 
+use std::num::NonZeroU64;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use js_sys::{Function, Uint8Array};
 use rand_core::{Rng as _, UnwrapErr};
-use samara_core::message::Features;
 use samara_core::{BlobId, Link, PeerSecret};
-use samara_swarm::{Config, ConnectionId, Input, Limits, Path, State, Target, TransferId};
+use samara_swarm::{
+    Config, ConnectionId, Generosity, Input, Path, Rate, Rates, State, Target, TransferId,
+};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -32,6 +34,13 @@ export interface PeerOptions {
   webrtc: boolean;
   /** This is the profile's only peer: take the identity in the database. */
   named: boolean;
+  /** Hops away that somebody may be whose wants this peer shares; 0 helps nobody. */
+  sympathy: number;
+  /** Serve only what is open here. */
+  stingy: boolean;
+  /** Bytes of blobs a second at most; 0 for no limit. */
+  uploadLimit: number;
+  downloadLimit: number;
 }
 
 export interface PeerTransfer {
@@ -44,6 +53,7 @@ export interface PeerSource {
   peer: string;
   path: 'webrtc' | 'websocket' | 'circuit';
   bytes: number;
+  roundTrip?: number;
 }
 
 export interface PeerAccount {
@@ -96,6 +106,10 @@ struct Options {
     max_bytes: f64,
     webrtc: bool,
     named: bool,
+    sympathy: u8,
+    stingy: bool,
+    upload_limit: f64,
+    download_limit: f64,
 }
 
 #[derive(Serialize)]
@@ -105,10 +119,13 @@ struct Opened {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Source {
     peer: String,
     path: &'static str,
     bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    round_trip: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -150,13 +167,15 @@ impl Peer {
         let store = Store::open(&options.store, whole(options.max_bytes)).await;
         let store = store.map_err(|error| to_js(&error))?;
         let identity = identity(&store, options.named).await?;
-        let config = Config {
-            identity,
-            features: Features::default(),
-            webrtc: options.webrtc,
-            lookup: false,
-            announce: false,
-            limits: Limits::default(),
+        let mut config = Config::new(identity);
+        config.webrtc = options.webrtc;
+        config.generosity = Generosity {
+            sympathy: options.sympathy,
+            stingy: options.stingy,
+        };
+        config.rates = Rates {
+            upload: rate(options.upload_limit),
+            download: rate(options.download_limit),
         };
         let driver = Driver::new(host, store.clone(), config, random());
         let to_driver = Rc::downgrade(&driver);
@@ -251,10 +270,11 @@ impl Peer {
         Ok(Uint8Array::from(&chunk[..]))
     }
 
-    /// Offers a complete transfer to whoever keeps blobs.
-    pub fn push(&self, transfer: u32) {
+    /// Offers a complete transfer to whoever keeps blobs, until so many proved
+    /// that they hold all of it.
+    pub fn push(&self, transfer: u32, copies: u8) {
         let transfer = TransferId(transfer.into());
-        self.driver.give(Input::Push { transfer });
+        self.driver.give(Input::Push { transfer, copies });
     }
 
     /// Fetches nothing until resumed.
@@ -390,6 +410,7 @@ impl From<samara_swarm::Source> for Source {
                 Path::Circuit => "circuit",
             },
             bytes: source.bytes,
+            round_trip: source.round_trip.map(|round_trip| round_trip.0),
         }
     }
 }
@@ -426,6 +447,17 @@ async fn identity(store: &Store, named: bool) -> Result<PeerSecret, JsValue> {
 
 fn fresh() -> PeerSecret {
     PeerSecret::generate(&mut UnwrapErr(getrandom::SysRng))
+}
+
+/// A limit in bytes a second; none for 0. A second's worth may pass at once,
+/// and always a blob.
+fn rate(bytes_per_second: f64) -> Option<Rate> {
+    let bytes_per_second = NonZeroU64::new(whole(bytes_per_second))?;
+    let burst = bytes_per_second.get().max(1 << 20);
+    Some(Rate {
+        bytes_per_second,
+        burst,
+    })
 }
 
 fn random() -> [u8; 32] {

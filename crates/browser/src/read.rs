@@ -29,7 +29,7 @@ pub(crate) async fn chunk(
         let chunk = entry.chunks().get(position).ok_or(ReadError::Lost)?.clone();
         (chunk, entry.chunk_len(position))
     };
-    let blob = driver.store.get(chunk.id).await.ok_or(ReadError::Lost)?;
+    let blob = driver.store.get(chunk.id).await?;
     let mut bytes = seal::open(&chunk.key, &blob)?;
     bytes.truncate(len);
     Ok(bytes)

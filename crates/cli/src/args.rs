@@ -74,8 +74,17 @@ pub struct Seed {
     #[command(flatten)]
     pub what: What,
 
+    /// Have other peers keep copies until so many proved that they hold all of
+    /// it
+    #[arg(long, value_name = "COPIES", num_args = 0..=1, default_missing_value = "3",
+          value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub push: Option<u8>,
+
     #[command(flatten)]
     pub network: Network,
+
+    #[command(flatten)]
+    pub manners: Manners,
 
     #[command(flatten)]
     pub limit: Limit,
@@ -99,6 +108,9 @@ pub struct Fetch {
     pub network: Network,
 
     #[command(flatten)]
+    pub manners: Manners,
+
+    #[command(flatten)]
     pub limit: Limit,
 }
 
@@ -115,6 +127,15 @@ pub struct Relay {
     /// Serve so many peers at once
     #[arg(long, value_name = "NUMBER", default_value_t = samara_relay::Limits::default().connections)]
     pub max_connections: usize,
+
+    /// Stay connected to this relay or peer, so that wants travel; repeatable
+    #[arg(long, value_name = "URL")]
+    pub peer: Vec<PeerUrl>,
+
+    /// Look for what others want, and keep what they push, if they are at most
+    /// so many peers away; 0 keeps nothing
+    #[arg(long, value_name = "HOPS", default_value_t = 3)]
+    pub sympathy: u8,
 
     /// Announce the relay in the DHT under this TCP port, at which the world
     /// reaches it without TLS
@@ -171,6 +192,31 @@ pub struct Network {
     /// Neither look nor announce in the DHT
     #[arg(long, help_heading = "Network", conflicts_with = "bootstrap")]
     pub no_dht: bool,
+}
+
+#[derive(Debug, Default, clap::Args)]
+pub struct Manners {
+    /// Send at most so many bytes of blobs a second (K, M, G for 1024s)
+    #[arg(long, value_name = "RATE", value_parser = bytes, help_heading = "Manners")]
+    pub upload_limit: Option<NonZeroU64>,
+
+    /// Ask for at most so many bytes of blobs a second
+    #[arg(long, value_name = "RATE", value_parser = bytes, help_heading = "Manners")]
+    pub download_limit: Option<NonZeroU64>,
+
+    /// Look for what others want, and keep it for them, if they are at most so
+    /// many peers away; 0 helps nobody
+    #[arg(
+        long,
+        value_name = "HOPS",
+        default_value_t = 3,
+        help_heading = "Manners"
+    )]
+    pub sympathy: u8,
+
+    /// Serve only this file, whatever else the store holds
+    #[arg(long, help_heading = "Manners")]
+    pub stingy: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -130,7 +130,14 @@ impl From<OpenError> for Failure {
 
 impl From<FlushError> for Failure {
     fn from(error: FlushError) -> Self {
-        Self::of(Code::Other, &error)
+        Self::of(code_of_flush(&error), &error)
+    }
+}
+
+fn code_of_flush(error: &FlushError) -> Code {
+    match error {
+        FlushError::Sync { source, .. } | FlushError::Lost { source, .. } => Code::of_write(source),
+        _ => Code::Other,
     }
 }
 
@@ -171,6 +178,7 @@ impl From<IngestError> for Failure {
     fn from(error: IngestError) -> Self {
         let code = match &error {
             IngestError::Put(PutError::Full { .. } | PutError::DiskFull { .. }) => Code::Full,
+            IngestError::Flush(error) => code_of_flush(error),
             IngestError::Stopped => Code::Stopped,
             _ => Code::Other,
         };

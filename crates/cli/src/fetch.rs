@@ -31,7 +31,8 @@ pub fn run(args: &Fetch, store: Option<PathBuf>, report: &Report) -> Result<(), 
     let output = Output::of(&args.output)?;
     let (store, dir) = store::open(store, args.limit.max_size)?;
     crate::runtime()?.block_on(async {
-        let (node, contacts) = network::start(&args.network, &relays, store, &dir, false).await?;
+        let (node, contacts) =
+            network::start(&args.network, &args.manners, &relays, store, &dir, false).await?;
         if let Some(address) = node.listen_addr() {
             report.event(&Event::Listening { address });
         }
@@ -50,7 +51,9 @@ pub fn run(args: &Fetch, store: Option<PathBuf>, report: &Report) -> Result<(), 
             seen: VecDeque::new(),
         };
         let result = fetching.run(transfer, args.timeout).await;
-        node.shutdown().await;
+        // The file is durable; the blobs are there to serve it and to resume,
+        // and can be fetched again. To wait for them would double the time.
+        node.leave().await;
         result
     })
 }
@@ -198,6 +201,8 @@ impl Fetching<'_> {
                 peer: source.peer.to_string(),
                 path: path_name(source.path),
                 bytes: source.bytes,
+                bytes_per_second: source.rate,
+                round_trip_ms: source.round_trip.map(|round_trip| round_trip.0),
             });
             self.report.event(&Event::Progress(Progress {
                 bytes: progress.bytes_held,

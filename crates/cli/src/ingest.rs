@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use samara_node::{Ingested, ingest};
+use samara_node::{IngestError, Ingested, ingest};
 use samara_store::Store;
 
 use crate::args::Ingest;
@@ -22,7 +22,8 @@ pub fn run(args: &Ingest, store: Option<PathBuf>, report: &Report) -> Result<(),
     let ingested = seal(args, &store, report)?;
     let entry = &ingested.entry;
     output::write_secret(output, &entry.to_json())?;
-    store.flush()?;
+    // Before, a kill takes the blobs back: nobody could open them.
+    ingested.draft.finish().map_err(IngestError::from)?;
     report.event(&Event::Done {
         path: args.output.clone(),
         bytes: entry.size(),

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
 use std::path::Path;
 
-use samara_node::{DhtConfig, Ledger, Node, NodeConfig, NodeEvent, PeerUrl, identity};
+use samara_node::{
+    DhtConfig, Generosity, Ledger, Node, NodeConfig, NodeEvent, PeerUrl, Rate, Rates, identity,
+};
 use samara_store::Store;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::args::Network;
+use crate::args::{Manners, Network};
 use crate::exit::{Code, Failure};
 use crate::report::{Event, Report};
 
@@ -25,6 +28,7 @@ pub fn relays(args: &Network, of_link: Option<PeerUrl>) -> Vec<PeerUrl> {
 /// Starts a node. `serve` says that others are to reach it.
 pub async fn start(
     args: &Network,
+    manners: &Manners,
     relays: &[PeerUrl],
     store: Store,
     dir: &Path,
@@ -32,6 +36,14 @@ pub async fn start(
 ) -> Result<(Node, Contacts), Failure> {
     let mut config = NodeConfig::new(store, identity(dir)?);
     config.ledger = Some(Ledger::beside(dir));
+    config.generosity = Generosity {
+        sympathy: manners.sympathy,
+        stingy: manners.stingy,
+    };
+    config.rates = Rates {
+        upload: manners.upload_limit.map(rate),
+        download: manners.download_limit.map(rate),
+    };
     config.keep = relays.iter().chain(&args.peer).cloned().collect();
     config.dht = (!args.no_dht).then(|| DhtConfig {
         bootstrap: (!args.bootstrap.is_empty()).then(|| args.bootstrap.clone()),
@@ -53,6 +65,15 @@ pub async fn start(
     let node = Node::start(config).await?;
     let events = Some(node.events());
     Ok((node, Contacts { events, ..contacts }))
+}
+
+/// A second's worth may pass at once, and always a blob.
+fn rate(bytes_per_second: NonZeroU64) -> Rate {
+    let burst = bytes_per_second.get().max(1 << 20);
+    Rate {
+        bytes_per_second,
+        burst,
+    }
 }
 
 /// How the addresses that the user named are doing.
@@ -95,6 +116,7 @@ impl Contacts {
     fn on_event(&mut self, event: NodeEvent, report: &Report) {
         let event = match event {
             NodeEvent::Kept { address, problem } => {
+                let problem = problem.map(|problem| problem.text);
                 if !self.on_kept(&address, problem.clone()) {
                     return;
                 }

@@ -16,6 +16,8 @@ pub fn run(args: &Relay, store: Option<PathBuf>, json: bool) -> Result<(), Failu
     config.max_store = args.limit.max_size;
     config.limits.connections = args.max_connections;
     config.log_addresses = args.log_addresses;
+    config.peers.clone_from(&args.peer);
+    config.sympathy = args.sympathy;
     config.log = if json {
         LogFormat::Json
     } else {

@@ -48,6 +48,15 @@ pub enum Event {
     },
     /// The DHT named so many peers.
     LookedUp { found: usize },
+    /// Other peers proved that they hold more of a pushed file.
+    Pushed {
+        proven: u32,
+        wanted: u32,
+        copies: u8,
+        target: u8,
+    },
+    /// A peer keeps no more of a pushed file.
+    PushRefused { reason: String },
     /// A peer broke the protocol and was cut off.
     Misbehaved { what: String },
     /// So many of a file's chunks are in the store.
@@ -85,6 +94,9 @@ pub struct Source {
     pub peer: String,
     pub path: &'static str,
     pub bytes: u64,
+    pub bytes_per_second: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub round_trip_ms: Option<u64>,
 }
 
 /// The way events are said.
@@ -197,6 +209,19 @@ fn line(event: &Event) -> Option<String> {
         Event::Announced {
             problem: Some(problem),
         } => format!("not announced: {problem}"),
+        Event::Pushed {
+            copies: 0,
+            proven,
+            wanted,
+            ..
+        } => format!("{proven} of {wanted} copies of its pieces are kept elsewhere"),
+        Event::Pushed { copies, target, .. } if copies == target => {
+            format!("kept elsewhere, {copies} whole copies: safe to stop")
+        }
+        Event::Pushed { copies, target, .. } => {
+            format!("{copies} of {target} whole copies are kept elsewhere")
+        }
+        Event::PushRefused { reason } => format!("a peer keeps no more of it: {reason}"),
         Event::Misbehaved { what } => format!("a peer was cut off: {what}"),
         Event::Held {
             chunks,
@@ -218,14 +243,29 @@ fn line(event: &Event) -> Option<String> {
 }
 
 fn progress_line(progress: &Progress) -> String {
-    format!(
+    let mut text = format!(
         "{} of {}, {}/s, {} sources",
         HumanBytes(progress.bytes),
         HumanBytes(progress.total_bytes),
         HumanBytes(progress.bytes_per_second),
         progress.sources.len()
-    )
+    );
+    let mut busy: Vec<_> = progress.sources.iter().collect();
+    busy.retain(|source| source.bytes_per_second > 0);
+    busy.sort_by_key(|source| std::cmp::Reverse(source.bytes_per_second));
+    for (source, before) in busy.iter().take(NAMED).zip([": ", ", ", ", "]) {
+        let speed = HumanBytes(source.bytes_per_second);
+        let peer = source.peer.get(..8).unwrap_or_default();
+        let path = source.path;
+        for part in [before, peer, " by ", path, " ", &speed.to_string(), "/s"] {
+            text.push_str(part);
+        }
+    }
+    text
 }
+
+/// Sources named in a line of progress, the fastest first.
+const NAMED: usize = 3;
 
 fn tell_tenths(last: &AtomicU64, progress: &Progress) {
     let tenth = progress.bytes.saturating_mul(10) / progress.total_bytes.max(1);

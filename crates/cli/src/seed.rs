@@ -18,12 +18,15 @@ pub fn run(args: &Seed, store: Option<PathBuf>, report: &Report) -> Result<(), F
     let (store, dir) = store::open(store, args.limit.max_size)?;
     crate::runtime()?.block_on(async {
         let (node, mut contacts) =
-            network::start(&args.network, &relays, store, &dir, true).await?;
+            network::start(&args.network, &args.manners, &relays, store, &dir, true).await?;
         if let Some(address) = node.listen_addr() {
             report.event(&Event::Listening { address });
         }
         report_held(&target, node.store(), report);
         let mut transfer = node.open(target);
+        if let Some(copies) = args.push {
+            transfer.push(copies);
+        }
         let link = transfer.link();
         report.event(&Event::Link {
             link: link.to_text(),
@@ -58,6 +61,20 @@ fn on_event(event: Option<TransferEvent>, report: &Report) -> Result<(), Failure
             size: entry.size(),
             chunks: entry.chunks().len(),
         }),
+        Some(TransferEvent::Pushed {
+            proven,
+            wanted,
+            copies,
+            target,
+        }) => report.event(&Event::Pushed {
+            proven,
+            wanted,
+            copies,
+            target,
+        }),
+        Some(TransferEvent::PushRefused { reason }) => {
+            report.event(&Event::PushRefused { reason });
+        }
         Some(TransferEvent::Failed(error)) => return Err(error.into()),
         Some(_) | None => {}
     }

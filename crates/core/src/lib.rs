@@ -21,6 +21,7 @@ pub mod identity;
 pub mod link;
 pub mod message;
 pub mod padding;
+pub mod possession;
 pub mod seal;
 mod wire;
 

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use samara_core::PeerSecret;
 use samara_core::message::Features;
 use samara_store::Store;
-use samara_swarm::Limits;
+use samara_swarm::{Generosity, Limits, Rates};
 
 use crate::ledger::Ledger;
 use crate::url::PeerUrl;
@@ -31,6 +31,10 @@ pub struct NodeConfig {
     /// The port under which others reach this node's `/ws`, if it is not the
     /// one of `listen`.
     pub announce_port: Option<u16>,
+    /// What this node does for others.
+    pub generosity: Generosity,
+    /// How fast it may be.
+    pub rates: Rates,
     /// How much of everything.
     pub limits: Limits,
 }
@@ -47,6 +51,8 @@ impl NodeConfig {
             dht: None,
             features: Features::default(),
             announce_port: None,
+            generosity: Generosity::default(),
+            rates: Rates::default(),
             limits: Limits::default(),
         }
     }

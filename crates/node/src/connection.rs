@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use samara_swarm::{ConnectionId, Input};
 use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::driver::Command;
 
@@ -37,12 +38,23 @@ pub struct Incoming {
 pub struct Outgoing {
     connection: ConnectionId,
     queue: mpsc::UnboundedReceiver<Bytes>,
+    closing: CancellationToken,
     commands: mpsc::UnboundedSender<Command>,
 }
 
 /// The node's end. Dropping it asks the transport to send what is queued and
 /// close. Unbounded, since the machine queues no more than its limit allows.
-pub(crate) type Queue = mpsc::UnboundedSender<Bytes>;
+pub(crate) struct Queue {
+    messages: mpsc::UnboundedSender<Bytes>,
+    _closing: DropGuard,
+}
+
+impl Queue {
+    pub fn send(&self, message: Bytes) {
+        // A transport that is gone says so by itself.
+        let _ = self.messages.send(message);
+    }
+}
 
 /// Makes both ends of a connection.
 pub(crate) fn attach(
@@ -50,7 +62,12 @@ pub(crate) fn attach(
     wire: mpsc::Sender<Input>,
     commands: mpsc::UnboundedSender<Command>,
 ) -> (Queue, Attached) {
-    let (queue, receiver) = mpsc::unbounded_channel();
+    let (messages, receiver) = mpsc::unbounded_channel();
+    let closing = CancellationToken::new();
+    let queue = Queue {
+        messages,
+        _closing: closing.clone().drop_guard(),
+    };
     let incoming = Incoming {
         connection,
         wire,
@@ -60,6 +77,7 @@ pub(crate) fn attach(
     let outgoing = Outgoing {
         connection,
         queue: receiver,
+        closing,
         commands,
     };
     (queue, Attached { incoming, outgoing })
@@ -122,6 +140,12 @@ impl Outgoing {
     /// The next message if there is one at once.
     pub fn try_recv(&mut self) -> Option<Bytes> {
         self.queue.try_recv().ok()
+    }
+
+    /// Resolves once the connection is to be closed, while messages may still
+    /// be queued: a peer that does not take them must not keep its place.
+    pub fn closing(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.closing.clone().cancelled_owned()
     }
 
     /// Reports that the transport took so many bytes of what was received from

@@ -1,13 +1,16 @@
 //! A file into sealed blobs in the store.
 //!
-//! Chunks are independent: several threads each read, seal and store the next
-//! one until the file ends. What is in memory at once is a chunk a thread.
+//! Chunks are independent: a thread for each core reads, seals and puts the
+//! next one until the file ends, into the same memory every time. What they
+//! put is synced beside them, so that little is left at the end. What is in
+//! memory at once is a chunk a thread.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use rand_core::UnwrapErr;
@@ -17,13 +20,15 @@ use samara_core::entry::blob::seal_entry;
 use samara_core::entry::{OCTET_STREAM, to_file_name};
 use samara_core::seal::{SealingKey, seal};
 use samara_core::{Blob, BlobId, Chunk, ChunkSize, FileEntry, Link, padding};
-use samara_store::{Lease, PinError, PutError, Store};
+use samara_store::{Draft, FlushError, PinError, PutError, Store};
 
 /// Each has a chunk in memory.
 const MAX_THREADS: usize = 32;
+/// Bytes put between two syncs: a quarter of a second of a disk.
+const SYNC_EVERY: u64 = 64 << 20;
 
-/// A file that was ingested.
-#[derive(Debug, Clone)]
+/// A file that was ingested, durably.
+#[derive(Debug)]
 pub struct Ingested {
     /// What it takes to read the file.
     pub entry: FileEntry,
@@ -31,6 +36,9 @@ pub struct Ingested {
     pub link: Link,
     /// The blobs put into the store, with their lengths.
     pub blobs: Vec<(BlobId, u32)>,
+    /// To be finished once the entry or link is where it outlives this
+    /// process: without either nobody can ever open the blobs.
+    pub draft: Draft,
 }
 
 /// A file could not be ingested. Nothing of it stays in the store.
@@ -57,6 +65,9 @@ pub enum IngestError {
     /// The store cannot keep it from eviction.
     #[error(transparent)]
     Pin(#[from] PinError),
+    /// The disk does not take it.
+    #[error(transparent)]
+    Flush(#[from] FlushError),
     /// No entry can describe it.
     #[error(transparent)]
     Entry(#[from] EntryError),
@@ -65,7 +76,7 @@ pub enum IngestError {
     Stopped,
 }
 
-/// Cuts the file into chunks, seals them, and puts them into the store, pinned.
+/// Cuts the file into chunks, seals them, and puts them into the store.
 /// Blocks. `progress` is told each number of bytes done, by any thread.
 pub fn ingest(
     store: &Store,
@@ -76,27 +87,19 @@ pub fn ingest(
         store,
         path,
         progress,
-        put: Mutex::new(Put {
-            lease: store.lease(&[]),
-            lens: Vec::new(),
-        }),
+        draft: store.draft()?,
+        put: AtomicU64::new(0),
     };
-    run.ingest().inspect_err(|_| run.undo())
+    run.ingest()
 }
 
 struct Run<'a> {
     store: &'a Store,
     path: &'a Path,
     progress: &'a (dyn Fn(u64) -> ControlFlow<()> + Sync),
-    put: Mutex<Put>,
-}
-
-/// Blobs of the file. Until all are there and pinned, the lease keeps each
-/// from making room for the next.
-struct Put {
-    lease: Lease,
-    /// In the lease's order.
-    lens: Vec<u32>,
+    draft: Draft,
+    /// Bytes put so far.
+    put: AtomicU64,
 }
 
 /// The file, read by one thread at a time.
@@ -107,8 +110,15 @@ struct Source {
     ended: bool,
 }
 
+/// A chunk that was put.
+struct Done {
+    index: usize,
+    chunk: Chunk,
+    blob_len: u32,
+}
+
 impl Run<'_> {
-    fn ingest(&self) -> Result<Ingested, IngestError> {
+    fn ingest(self) -> Result<Ingested, IngestError> {
         // Opening a pipe would wait for somebody to write to it.
         let found = std::fs::metadata(self.path).map_err(|source| self.unreadable(source))?;
         if !found.is_file() {
@@ -122,86 +132,115 @@ impl Run<'_> {
             size: 0,
             ended: false,
         });
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        // Waiting for the disk takes no core.
-        let threads = (4 * cores).min(MAX_THREADS);
-        let mut chunks = thread::scope(|scope| {
-            let work = || self.work(&source);
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            let mut chunks = Vec::new();
-            for thread in threads {
-                chunks.extend(thread.join().expect("sealing does not panic")?);
-            }
-            Ok::<_, IngestError>(chunks)
-        })?;
-        chunks.sort_unstable_by_key(|(index, _)| *index);
-        let chunks = chunks.into_iter().map(|(_, chunk)| chunk).collect();
+        let mut done = self.put_chunks(&source)?;
+        done.sort_unstable_by_key(|done| done.index);
         let size = lock(&source).size;
-        self.seal_entry(size, chunks)
+        self.put_entry(size, done)
     }
 
-    fn seal_entry(&self, size: u64, chunks: Vec<Chunk>) -> Result<Ingested, IngestError> {
+    fn put_chunks(&self, source: &Mutex<Source>) -> Result<Vec<Done>, IngestError> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let (due, is_due) = mpsc::channel();
+        thread::scope(|scope| {
+            let syncing = scope.spawn(move || self.sync_when(&is_due, source));
+            let threads: Vec<_> = (0..cores.min(MAX_THREADS))
+                .map(|_| {
+                    let due = due.clone();
+                    scope.spawn(move || self.work(source, &due))
+                })
+                .collect();
+            drop(due);
+            let mut all = Vec::new();
+            for thread in threads {
+                all.extend(thread.join().expect("sealing does not panic")?);
+            }
+            syncing.join().expect("syncing does not panic")?;
+            Ok(all)
+        })
+    }
+
+    fn put_entry(self, size: u64, done: Vec<Done>) -> Result<Ingested, IngestError> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let guess = mime_guess::from_path(self.path).first_raw();
         let mime_type = guess.unwrap_or(OCTET_STREAM);
         let name = to_file_name(&name);
+        let mut blobs = Vec::with_capacity(done.len() + 1);
+        let mut chunks = Vec::with_capacity(done.len());
+        for Done {
+            chunk, blob_len, ..
+        } in done
+        {
+            blobs.push((chunk.id, blob_len));
+            chunks.push(chunk);
+        }
         let entry = FileEntry::new(name, size, mime_type, ChunkSize::MAX, chunks)?;
         let sealed = seal_entry(&entry)?;
         for blob in &sealed.blobs {
-            self.put(blob)?;
+            self.draft.put(blob)?;
+            blobs.push((blob.id(), len_of(blob)));
         }
-        let put = lock(&self.put);
-        let ids = put.lease.ids();
-        self.store.pin(ids)?;
-        let blobs = ids.iter().copied().zip(put.lens.iter().copied()).collect();
+        self.store.flush()?;
         Ok(Ingested {
             entry,
             link: sealed.link,
             blobs,
+            draft: self.draft,
         })
     }
 
-    fn work(&self, source: &Mutex<Source>) -> Result<Vec<(usize, Chunk)>, IngestError> {
+    fn work(
+        &self,
+        source: &Mutex<Source>,
+        due: &mpsc::Sender<()>,
+    ) -> Result<Vec<Done>, IngestError> {
         let mut rng = UnwrapErr(getrandom::SysRng);
-        let mut chunks = Vec::new();
+        let mut all = Vec::new();
+        let len = ChunkSize::MAX.len();
+        let mut chunk = Vec::with_capacity(padding::padme(len) + TAG_LEN);
         loop {
-            let next = lock(source)
-                .read()
-                .map_err(|error| self.unreadable(error))?;
-            let Some((index, mut chunk)) = next else {
-                return Ok(chunks);
+            let read = lock(source).read(&mut chunk);
+            let Some(index) = read.map_err(|error| self.unreadable(error))? else {
+                return Ok(all);
             };
             let len = chunk.len() as u64;
             padding::pad(&mut chunk);
             let (blob, key) = seal(SealingKey::generate(&mut rng), chunk);
-            let result = self.put(&blob);
+            let result = self.draft.put(&blob);
             let stopped = (self.progress)(len).is_break();
             if result.is_err() || stopped {
                 lock(source).ended = true;
                 result?;
                 return Err(IngestError::Stopped);
             }
+            let before = self.put.fetch_add(len, Ordering::Relaxed);
+            if (before + len) / SYNC_EVERY > before / SYNC_EVERY {
+                // A sync that failed says so by itself.
+                let _ = due.send(());
+            }
             let id = blob.id();
-            chunks.push((index, Chunk { id, key }));
+            all.push(Done {
+                index,
+                chunk: Chunk { id, key },
+                blob_len: len_of(&blob),
+            });
+            // Nobody else has the bytes: this is their memory, not a copy.
+            chunk = Vec::from(blob.into_bytes());
         }
     }
 
-    fn put(&self, blob: &Blob) -> Result<(), IngestError> {
-        let len = u32::try_from(blob.bytes().len()).expect("a blob is about 1 MiB at most");
-        {
-            let mut put = lock(&self.put);
-            put.lease.extend(&[blob.id()]);
-            put.lens.push(len);
+    fn sync_when(
+        &self,
+        is_due: &mpsc::Receiver<()>,
+        source: &Mutex<Source>,
+    ) -> Result<(), IngestError> {
+        while is_due.recv().is_ok() {
+            // One sync covers all that is due.
+            while is_due.try_recv().is_ok() {}
+            self.store
+                .sync()
+                .inspect_err(|_| lock(source).ended = true)?;
         }
-        self.store.put(blob)?;
         Ok(())
-    }
-
-    /// Nobody has the keys of what was put.
-    fn undo(&self) {
-        if let Err(error) = self.store.remove_all(lock(&self.put).lease.ids()) {
-            tracing::warn!(%error, "blobs that nobody can open stay in the store");
-        }
     }
 
     fn unreadable(&self, source: io::Error) -> IngestError {
@@ -210,25 +249,43 @@ impl Run<'_> {
     }
 }
 
+fn len_of(blob: &Blob) -> u32 {
+    u32::try_from(blob.bytes().len()).expect("a blob is about 1 MiB at most")
+}
+
 impl Source {
-    /// The next chunk. An empty file has one, so that its entry holds a secret
-    /// like any other.
-    fn read(&mut self) -> io::Result<Option<(usize, Vec<u8>)>> {
+    /// Reads the next chunk and says which it is. An empty file has one, so
+    /// that its entry holds a secret like any other.
+    fn read(&mut self, chunk: &mut Vec<u8>) -> io::Result<Option<usize>> {
         if self.ended {
             return Ok(None);
         }
-        let len = ChunkSize::MAX.len();
-        let mut chunk = Vec::with_capacity(padding::padme(len) + TAG_LEN);
-        let read = (&self.file).take(len as u64).read_to_end(&mut chunk);
-        let read = read.inspect_err(|_| self.ended = true)?;
-        self.ended = read < len;
+        // Memory that was used before needs no clearing.
+        chunk.resize(ChunkSize::MAX.len(), 0);
+        let read = self.fill(chunk).inspect_err(|_| self.ended = true)?;
+        chunk.truncate(read);
+        self.ended |= read < ChunkSize::MAX.len();
         self.size += read as u64;
         let index = self.next;
         if read == 0 && index > 0 {
             return Ok(None);
         }
         self.next += 1;
-        Ok(Some((index, chunk)))
+        Ok(Some(index))
+    }
+
+    /// Reads until `chunk` is full or the file ends.
+    fn fill(&mut self, chunk: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < chunk.len() {
+            match self.file.read(&mut chunk[filled..]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
     }
 }
 
@@ -265,7 +322,9 @@ mod tests {
             done.fetch_add(bytes, Ordering::Relaxed);
             ControlFlow::Continue(())
         };
-        let Ingested { entry, link, blobs } = ingest(&store, &path, &count).unwrap();
+        let ingested = ingest(&store, &path, &count).unwrap();
+        ingested.draft.finish().unwrap();
+        let (entry, link, blobs) = (ingested.entry, ingested.link, ingested.blobs);
 
         assert_eq!(done.into_inner(), bytes.len() as u64);
         assert_eq!(
@@ -282,6 +341,18 @@ mod tests {
         assert!(joined == bytes);
         assert!(blobs.iter().all(|(id, _)| store.is_pinned(id)));
         assert_eq!(store.ids().len(), blobs.len());
+    }
+
+    #[test]
+    fn what_nobody_can_open_does_not_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, vec![1; 3 << 20]).unwrap();
+        let store = store(dir.path(), None);
+        let ingested = ingest(&store, &path, &go_on).unwrap();
+        assert_eq!(store.ids().len(), ingested.blobs.len());
+        drop(ingested);
+        assert!(store.ids().is_empty());
     }
 
     #[test]

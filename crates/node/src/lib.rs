@@ -6,12 +6,14 @@
 //! run on the blocking pool; nothing on the way copies a blob. What a peer
 //! decides is the machine's, what a blob means is `samara-core`'s.
 
+mod bind;
 mod config;
 mod connection;
 mod destination;
 mod dht;
 mod disk;
 mod driver;
+mod flush;
 mod identity;
 mod ingest;
 mod ledger;
@@ -22,6 +24,7 @@ mod transfer;
 mod url;
 mod websocket;
 
+pub use bind::{BindError, bind};
 pub use config::{DhtConfig, NodeConfig};
 pub use connection::{Attached, Incoming, Outgoing, Stopped};
 pub use destination::{Destination, DestinationError};
@@ -30,7 +33,10 @@ pub use identity::{IdentityError, identity};
 pub use ingest::{IngestError, Ingested, ingest};
 pub use ledger::{Account, Ledger, LedgerError};
 pub use node::{Node, NodeEvent, StartError};
-pub use samara_swarm::{Limits, Path, Progress, Source, State, Target, Traffic, TransferFailure};
+pub use samara_swarm::{
+    Cause, Generosity, Limits, Order, Path, Problem, Progress, Rate, Rates, Source, State, Target,
+    Traffic, TransferFailure,
+};
 pub use save::SaveError;
 pub use stream::{StreamError, Streamer};
 pub use transfer::{Transfer, TransferError, TransferEvent};

@@ -1,6 +1,5 @@
 //! The node as its users hold it.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,12 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use samara_core::{BlobId, Topic};
 use samara_store::Store;
-use samara_swarm::{Input, Path, Source, Swarm, Target, TransferId};
-use tokio::net::TcpListener;
+use samara_swarm::{Input, Path, Problem, Source, Swarm, Target, TransferId};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bind::{BindError, bind};
 use crate::config::NodeConfig;
 use crate::connection::{Attached, Stopped};
 use crate::destination::Destination;
@@ -61,7 +60,7 @@ pub enum NodeEvent {
         /// The address, as it was given.
         address: String,
         /// `None` when connected, else why not.
-        problem: Option<String>,
+        problem: Option<Problem>,
     },
     /// A peer broke the protocol and was cut off.
     Misbehaved {
@@ -93,14 +92,9 @@ pub enum NodeEvent {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The port is taken, or the address is not this machine's.
-    #[error("{address} cannot be listened on; choose another port, or port 0 for any free one")]
-    Listen {
-        /// What was asked for.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// There is nothing to listen on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// The DHT could not be entered.
     #[error(transparent)]
     Dht(#[from] DhtError),
@@ -113,7 +107,7 @@ impl Node {
     /// Starts a node on the current tokio runtime.
     pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
         let listener = match config.listen {
-            Some(address) => Some(listen(address).await?),
+            Some(address) => Some(bind(address).await?),
             None => None,
         };
         let listen = listener.as_ref().map(|(_, address)| *address);
@@ -132,6 +126,8 @@ impl Node {
             webrtc: false,
             lookup: dht.is_some(),
             announce: dht.is_some() && port.is_some(),
+            generosity: config.generosity,
+            rates: config.rates,
             limits: config.limits.clone(),
         };
 
@@ -154,6 +150,7 @@ impl Node {
             node.0.commands.clone(),
             node.0.tasks.clone(),
             Arc::clone(&node.0.received),
+            node.0.stop.clone(),
         );
         let stop = node.0.stop.clone();
         let ledger = config.ledger.map(|ledger| {
@@ -251,8 +248,22 @@ impl Node {
         answer.await.unwrap_or_default()
     }
 
-    /// Sends what is queued, closes every connection, and waits for the disk.
+    /// Sends what is queued, closes every connection, and makes durable what is
+    /// in the store.
     pub async fn shutdown(self) {
+        let store = self.0.store.clone();
+        self.leave().await;
+        let flushed = tokio::task::spawn_blocking(move || store.flush()).await;
+        if let Ok(Err(error)) = flushed {
+            tracing::warn!(%error, "the store will check its blobs at the next start");
+        }
+    }
+
+    /// Like [`Node::shutdown`], without the wait for the disk: a power cut in
+    /// the next seconds may take the blobs that came last, and the store's next
+    /// open has them to check. For whoever can fetch them again, and has
+    /// nothing that needs them: a saved file is durable by itself.
+    pub async fn leave(self) {
         self.0.stop.cancel();
         self.0.tasks.close();
         if tokio::time::timeout(STOP, self.0.tasks.wait())
@@ -260,11 +271,6 @@ impl Node {
             .is_err()
         {
             tracing::warn!("some connections did not close in time");
-        }
-        let store = self.0.store.clone();
-        let flushed = tokio::task::spawn_blocking(move || store.flush()).await;
-        if let Ok(Err(error)) = flushed {
-            tracing::warn!(%error, "the store will check its blobs at the next start");
         }
     }
 
@@ -323,11 +329,4 @@ pub(crate) async fn attach(
     };
     commands.send(attach).map_err(|_| Stopped)?;
     answer.await.map_err(|_| Stopped)
-}
-
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use samara_core::{FileEntry, Link};
-use samara_swarm::{Input, Progress, TransferFailure, TransferId};
+use samara_swarm::{Input, Order, Progress, TransferFailure, TransferId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::Command;
@@ -32,12 +32,16 @@ pub enum TransferEvent {
     Done,
     /// The file is complete under this name, durably.
     Saved(PathBuf),
-    /// So many of a pushed transfer's blobs are with another peer now.
+    /// Keepers proved that they hold more of a pushed transfer.
     Pushed {
-        /// Blobs held there.
-        held: u32,
-        /// Blobs pushed.
-        total: u32,
+        /// Copies of single blobs proven so far.
+        proven: u32,
+        /// Copies of single blobs wanted in all.
+        wanted: u32,
+        /// Whole copies: each blob is proven to be with so many others.
+        copies: u8,
+        /// Whole copies wanted.
+        target: u8,
     },
     /// A keeper takes no more of what is pushed.
     PushRefused {
@@ -93,10 +97,17 @@ impl Transfer {
         answer.await.ok().flatten()
     }
 
-    /// Offers the blobs to every peer that keeps pushed blobs, once the
-    /// transfer is complete.
-    pub fn push(&self) {
-        self.tell(Input::Push { transfer: self.id });
+    /// Offers the blobs to peers that keep such, once the transfer is complete,
+    /// until so many proved that they hold each.
+    pub fn push(&self, copies: u8) {
+        let transfer = self.id;
+        self.tell(Input::Push { transfer, copies });
+    }
+
+    /// Fetches in another order from now on.
+    pub fn prioritise(&self, order: Order) {
+        let transfer = self.id;
+        self.tell(Input::Prioritise { transfer, order });
     }
 
     /// Fetches nothing until [`Transfer::resume`].

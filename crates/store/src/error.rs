@@ -266,18 +266,70 @@ impl PinError {
     }
 }
 
-/// The index could not be brought up to date. No blob depends on it: the next
-/// open checks those it does not know.
+/// What was put could not all be made durable, or its rows not be written.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the index in {dir} could not be written; free some space there or check the disk",
-    dir = dir.display()
-)]
-pub struct FlushError {
-    /// The store's folder.
-    pub dir: PathBuf,
-    /// What went wrong.
-    pub source: IndexError,
+#[non_exhaustive]
+pub enum FlushError {
+    /// The index could not be written. No blob depends on it: the next open
+    /// checks those it does not know.
+    #[error(
+        "the index in {dir} could not be written; free some space there or check the disk",
+        dir = dir.display()
+    )]
+    Index {
+        /// The store's folder.
+        dir: PathBuf,
+        /// What went wrong.
+        source: IndexError,
+    },
+    /// The folder could not be made durable: a power cut may take blobs.
+    #[error(
+        "what was put in {dir} may not survive a power cut; check the disk",
+        dir = dir.display()
+    )]
+    Sync {
+        /// The store's folder.
+        dir: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The disk did not take blobs that it had accepted. They are not held any
+    /// more.
+    #[error(
+        "{} blobs did not reach the disk of {dir} and are lost; free some space there or check \
+         the disk, and put them again",
+        lost.len(), dir = dir.display()
+    )]
+    Lost {
+        /// The store's folder.
+        dir: PathBuf,
+        /// The blobs.
+        lost: Vec<BlobId>,
+        /// What the system said of one of them.
+        source: io::Error,
+    },
+}
+
+impl FlushError {
+    pub(crate) fn index(dir: &Path, source: IndexError) -> Self {
+        let dir = dir.to_owned();
+        Self::Index { dir, source }
+    }
+
+    pub(crate) fn sync(dir: &Path, source: io::Error) -> Self {
+        let dir = dir.to_owned();
+        Self::Sync { dir, source }
+    }
+
+    /// An error if anything was lost.
+    pub(crate) fn of_lost(dir: &Path, lost: Vec<(BlobId, io::Error)>) -> Result<(), Self> {
+        let (lost, causes): (Vec<_>, Vec<_>) = lost.into_iter().unzip();
+        let dir = dir.to_owned();
+        match causes.into_iter().next() {
+            None => Ok(()),
+            Some(source) => Err(Self::Lost { dir, lost, source }),
+        }
+    }
 }
 
 /// A quota means the same to whoever has to act.

@@ -34,7 +34,14 @@ fn parent(path: &Path) -> &Path {
 /// Whether somebody else's files are in the folder. A store whose index was
 /// deleted still has its `blobs`; a disk of its own has `lost+found`.
 pub(crate) fn is_foreign(dir: &Path) -> io::Result<bool> {
-    const OURS: [&str; 5] = ["blobs", "incoming", "index.redb", "lock", "lost+found"];
+    const OURS: [&str; 6] = [
+        "blobs",
+        "incoming",
+        "index.redb",
+        "lock",
+        "lost+found",
+        "unfinished",
+    ];
     if dir.join("blobs").is_dir() {
         return Ok(false);
     }

@@ -3,8 +3,13 @@
 //! A [`Store`] is a folder: one file per blob, named by its id, and an index
 //! that remembers what need not be checked again. The files are the truth and
 //! the index a record of them, so losing the end of the index loses no blob.
-//! That is why a put is as fast as the disk: it waits for the blob's own file
-//! and folder to be durable, and for nothing else.
+//!
+//! A put is as fast as memory: it survives the process, as everything does
+//! that the system has taken. To survive a power cut too, blobs are synced in
+//! groups ([`Store::sync`], [`Store::flush`]), which costs the disk little more
+//! than one alone. A row is written only of a blob that was synced: a file
+//! without one is hashed by the next open, so what a power cut leaves of an
+//! unsynced file is never taken for the blob.
 //!
 //! ```text
 //! <store>/            0700
@@ -12,6 +17,7 @@
 //!   index.redb        per blob: length, change time, inode, last use; the pins
 //!   blobs/4f/4f1c…    a blob, under all 64 digits of its id
 //!   incoming/         files being written; emptied by every open
+//!   unfinished/       per draft: ids of blobs that go at the next open
 //! ```
 //!
 //! Only a [`samara_core::Blob`] can be put, so what enters is verified by its
@@ -24,15 +30,19 @@
 //! [`MemoryStore`] behaves the same without a disk, for tests.
 
 mod catalog;
+mod draft;
+mod durable;
 mod error;
 mod files;
 mod fingerprint;
 mod folder;
 mod index;
+mod journal;
 mod lease;
 mod lock;
 mod memory;
 mod parallel;
+mod pending;
 mod recovery;
 mod state;
 mod store;
@@ -41,6 +51,7 @@ use std::num::NonZeroU64;
 
 use samara_core::BlobId;
 
+pub use draft::Draft;
 pub use error::{FlushError, GetError, IndexError, OpenError, PinError, PutError, RemoveError};
 pub use lease::Lease;
 pub use memory::MemoryStore;

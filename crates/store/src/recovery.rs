@@ -2,7 +2,8 @@
 //!
 //! Rows without a file go; files without a row are hashed, and indexed or
 //! removed. Files with a row are believed until a read finds them touched, so
-//! an open after a clean stop reads no blob.
+//! an open after a clean stop reads no blob. Blobs of a draft that nobody
+//! finished go.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -17,6 +18,7 @@ use crate::files::{Checked, Files};
 use crate::fingerprint::Fingerprint;
 use crate::folder;
 use crate::index::{Contents, Index, NewerVersion};
+use crate::journal::Journals;
 use crate::lock::Lock;
 use crate::state::Shared;
 use crate::{Options, parallel};
@@ -32,6 +34,8 @@ pub struct Recovery {
     pub indexed: u64,
     /// Files the index did not know that were not what they are named.
     pub corrupt_removed: u64,
+    /// Blobs of unfinished drafts removed.
+    pub unfinished_removed: u64,
     /// Blobs evicted because the limit is smaller now.
     pub evicted: u64,
 }
@@ -40,6 +44,7 @@ pub struct Recovery {
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub files: Files,
+    pub journals: Journals,
     pub index: Index,
     pub shared: Shared,
     pub recovery: Recovery,
@@ -73,20 +78,28 @@ pub(crate) fn open(dir: &Path, options: Options) -> Result<Opened, OpenError> {
         incoming_removed,
         ..Recovery::default()
     };
+    let journals = Journals::open(dir).map_err(io)?;
+    let mut unfinished = journals.left().map_err(io)?;
+    // A draft is finished by its pins.
+    unfinished.retain(|id| !pins.contains(id));
+    recovery.unfinished_removed = remove_all(&files, &unfinished).map_err(io)?;
+    journals.clear().map_err(io)?;
     let catalog = Catalog::new(options.max_bytes, pins);
-    let (catalog, unflushed) = reconcile(&files, rows, catalog, &mut recovery).map_err(io)?;
-    let shared = Shared::new(catalog, unflushed);
+    let reconciled = reconcile(&files, rows, &unfinished, catalog, &mut recovery);
+    let (catalog, changed) = reconciled.map_err(io)?;
+    let shared = Shared::new(catalog, changed);
     let evicted = shared.shrink();
     recovery.evicted = evicted.ids.len() as u64;
     evicted
         .ids
         .iter()
-        .try_for_each(|id| files.remove(id))
+        .try_for_each(|id| files.remove(id).map(|_| ()))
         .map_err(io)?;
     drop(evicted);
 
     Ok(Opened {
         files,
+        journals,
         index,
         shared,
         recovery,
@@ -94,27 +107,38 @@ pub(crate) fn open(dir: &Path, options: Options) -> Result<Opened, OpenError> {
     })
 }
 
-/// Fills the catalog with what is on disk, and returns the rows to mend.
+/// Removes blobs, durably; how many there were.
+fn remove_all(files: &Files, ids: &BTreeSet<BlobId>) -> io::Result<u64> {
+    let mut removed = 0;
+    for id in ids {
+        removed += u64::from(files.remove(id)?);
+    }
+    files.sync_shards(ids.iter().copied())?;
+    Ok(removed)
+}
+
+/// Fills the catalog with what is on disk, and returns which rows are to be
+/// written anew.
 fn reconcile(
     files: &Files,
     rows: Vec<(BlobId, Held<Fingerprint>)>,
+    gone: &BTreeSet<BlobId>,
     mut catalog: Catalog<Fingerprint>,
     recovery: &mut Recovery,
 ) -> io::Result<(Catalog<Fingerprint>, BTreeSet<BlobId>)> {
     let mut unknown: BTreeSet<BlobId> = files.ids()?.into_iter().collect();
-    let mut unflushed = BTreeSet::new();
+    let mut changed = BTreeSet::new();
     for (id, held) in rows {
         if unknown.remove(&id) {
             catalog.insert(id, held);
         } else {
-            recovery.missing += 1;
-            unflushed.insert(id);
+            recovery.missing += u64::from(!gone.contains(&id));
+            changed.insert(id);
         }
     }
     let unknown: Vec<_> = unknown.into_iter().collect();
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let verified = parallel::try_map(&unknown, threads, |id| verify(files, id))?;
-    files.sync_shards(unknown.iter().copied())?;
 
     let found = unknown.iter().zip(verified);
     let mut right: Vec<_> = found
@@ -126,21 +150,18 @@ fn reconcile(
     right.sort_by_key(|(_, found)| found.changed);
     for (id, found) in right {
         catalog.add(id, found.len, found);
-        unflushed.insert(id);
+        changed.insert(id);
     }
-    Ok((catalog, unflushed))
+    Ok((catalog, changed))
 }
 
-/// The blob's file, durable, if it is what it is named; removed if not.
+/// The blob's file if it is what it is named; removed if not.
 fn verify(files: &Files, id: &BlobId) -> io::Result<Option<Fingerprint>> {
     loop {
         match files.check(id)? {
             Checked::Missing => return Ok(None),
-            Checked::Corrupt => return files.remove(id).map(|()| None),
-            Checked::Right(_, Some(fingerprint)) => {
-                files.sync(id)?;
-                return Ok(Some(fingerprint));
-            }
+            Checked::Corrupt => return files.remove(id).map(|_| None),
+            Checked::Right(_, Some(fingerprint)) => return Ok(Some(fingerprint)),
             // Somebody writes to it at this moment; what will it be?
             Checked::Right(_, None) => {}
         }

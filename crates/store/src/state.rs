@@ -4,7 +4,7 @@
 //! never write, rename or remove one file at once. An id is either held or
 //! claimed or neither, never both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use samara_core::{Blob, BlobId};
@@ -12,10 +12,15 @@ use samara_core::{Blob, BlobId};
 use crate::catalog::{Catalog, Held, NoRoom};
 use crate::fingerprint::Fingerprint;
 use crate::index::Change;
+use crate::pending::{Pending, Snapshot};
 
-/// Puts and removes before their rows are written. After a crash the next open
-/// hashes this many blobs at most, which takes a second.
-const CHANGES_PER_FLUSH: usize = 1_024;
+/// Puts and removes before a flush is due. After a crash the next open hashes
+/// little more than this many blobs, 2 GiB at most, which takes two seconds.
+/// Whoever has a better moment flushes before.
+const CHANGES_PER_FLUSH: usize = 2_048;
+/// Blobs that may wait to be synced while a flush is under way. Then a disk
+/// slower than its writers holds them up.
+const UNSYNCED_MOST: usize = 2 * CHANGES_PER_FLUSH;
 /// Gets before their order is written. After a crash the least recently used
 /// are found from an order this old.
 const TOUCHES_PER_FLUSH: usize = 16_384;
@@ -31,20 +36,42 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub catalog: Catalog<Fingerprint>,
     claimed: BTreeSet<BlobId>,
-    unflushed: BTreeSet<BlobId>,
+    /// Held, and not known to outlive a power cut.
+    unsynced: Pending,
+    /// What the index says of these is wrong or old.
+    unflushed: Pending,
     changes: usize,
     touches: usize,
 }
 
+/// Whether it is time for a flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    No,
+    /// By whoever sees it first; the others go on.
+    Yes,
+    /// Nobody goes on before it is done.
+    Overdue,
+}
+
 impl Shared {
-    pub fn new(catalog: Catalog<Fingerprint>, unflushed: BTreeSet<BlobId>) -> Self {
-        let state = State {
+    /// `changed` are those that the index is wrong about. What is held of them
+    /// nobody has synced.
+    pub fn new(catalog: Catalog<Fingerprint>, changed: BTreeSet<BlobId>) -> Self {
+        let mut state = State {
             catalog,
             claimed: BTreeSet::new(),
-            changes: unflushed.len(),
-            unflushed,
+            unsynced: Pending::default(),
+            unflushed: Pending::default(),
+            changes: 0,
             touches: 0,
         };
+        for id in changed {
+            state.changed(id);
+            if state.catalog.get(&id).is_some() {
+                state.unsynced.mark(id);
+            }
+        }
         Self {
             state: Mutex::new(state),
             released: Condvar::new(),
@@ -105,6 +132,7 @@ impl Shared {
         for id in claim.ids.drain(..) {
             state.claimed.remove(&id);
             state.changed(id);
+            state.unsynced.mark(id);
         }
         let gone = self.claim_gone(&mut state, gone);
         self.released.notify_all();
@@ -149,6 +177,7 @@ impl Shared {
         for (id, held) in back {
             state.catalog.insert(id, held);
             state.changed(id);
+            state.unsynced.mark(id);
         }
         self.released.notify_all();
     }
@@ -157,6 +186,7 @@ impl Shared {
         for id in &ids {
             state.claimed.insert(*id);
             state.changed(*id);
+            state.unsynced.forget(id);
         }
         Claim { shared: self, ids }
     }
@@ -166,7 +196,7 @@ impl State {
     /// Counts a use and says what the blob's file is.
     pub fn touch(&mut self, id: &BlobId) -> Option<Fingerprint> {
         let place = self.catalog.touch(id)?.place;
-        self.unflushed.insert(*id);
+        self.unflushed.mark(*id);
         self.touches += 1;
         Some(place)
     }
@@ -176,6 +206,7 @@ impl State {
         if self.is_held_as(id, known) {
             self.catalog.replace(id, found);
             self.changed(*id);
+            self.unsynced.mark(*id);
         }
     }
 
@@ -183,30 +214,59 @@ impl State {
         self.catalog.get(id).is_some_and(|held| held.place == known)
     }
 
-    pub fn is_flush_due(&self) -> bool {
-        self.changes >= CHANGES_PER_FLUSH || self.touches >= TOUCHES_PER_FLUSH
+    pub fn flush_due(&self) -> Due {
+        if self.unsynced.len() >= UNSYNCED_MOST {
+            Due::Overdue
+        } else if self.changes >= CHANGES_PER_FLUSH || self.touches >= TOUCHES_PER_FLUSH {
+            Due::Yes
+        } else {
+            Due::No
+        }
     }
 
-    /// The rows that changed since the last call, in order.
-    pub fn take_unflushed(&mut self) -> Vec<(BlobId, Change)> {
+    /// Whether the index may have a row of a blob that is not held any more.
+    pub fn may_have_stale_row(&self, id: &BlobId) -> bool {
+        self.unflushed.contains(id)
+    }
+
+    /// What is to be synced: each blob, and the file it is held as.
+    pub fn unsynced(&self) -> (Snapshot, BTreeMap<BlobId, Fingerprint>) {
+        let snapshot = self.unsynced.snapshot();
+        let ids = snapshot.ids().into_iter();
+        let files = ids.filter_map(|id| Some((id, self.catalog.get(&id)?.place)));
+        let files = files.collect();
+        (snapshot, files)
+    }
+
+    /// The files of a snapshot outlive a power cut.
+    pub fn synced(&mut self, done: &Snapshot) {
+        self.unsynced.settle(done);
+    }
+
+    /// The rows to be written, in order: of what is durable or gone, so that
+    /// none names a blob that a power cut can take.
+    pub fn unflushed(&mut self) -> (Snapshot, Vec<(BlobId, Change)>) {
         self.changes = 0;
         self.touches = 0;
-        let ids = std::mem::take(&mut self.unflushed);
+        let mut snapshot = self.unflushed.snapshot();
+        snapshot.retain(|id| !self.unsynced.contains(id));
         let change = |id| match self.catalog.get(&id) {
             Some(held) => (id, Change::Write(held.clone())),
             None => (id, Change::Delete),
         };
-        ids.into_iter().map(change).collect()
+        let rows = snapshot.ids().into_iter().map(change).collect();
+        (snapshot, rows)
     }
 
-    /// Rows that could not be written stay to be written. Not counted as
-    /// changes: a full disk is not tried again at every put.
-    pub fn give_back(&mut self, rows: Vec<(BlobId, Change)>) {
-        self.unflushed.extend(rows.into_iter().map(|(id, _)| id));
+    /// The rows of a snapshot are written. Those that could not be stay to be
+    /// written and count as no changes: a full disk is not tried again at
+    /// every put.
+    pub fn flushed(&mut self, done: &Snapshot) {
+        self.unflushed.settle(done);
     }
 
     fn changed(&mut self, id: BlobId) {
-        self.unflushed.insert(id);
+        self.unflushed.mark(id);
         self.changes += 1;
     }
 }

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use samara_core::{Blob, BlobId};
 
-use crate::error::{FlushError, GetError, IndexError, OpenError, PinError, PutError, RemoveError};
+use crate::draft::Draft;
+use crate::error::{FlushError, GetError, OpenError, PinError, PutError, RemoveError};
 use crate::files::{Checked, Files, Found};
 use crate::fingerprint::Fingerprint;
 use crate::index::{Index, Pinning};
+use crate::journal::Journals;
 use crate::lease::{Lease, Lessor};
 use crate::lock::Lock;
 use crate::recovery::{self, Opened, Recovery};
@@ -37,12 +39,15 @@ use crate::{Options, Put, PutAll, Stats};
 pub struct Store(Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
-    dir: PathBuf,
-    files: Files,
+pub(crate) struct Inner {
+    pub dir: PathBuf,
+    pub files: Files,
+    pub journals: Journals,
+    /// Held by whoever syncs. Taken before the others, never while holding one.
+    pub syncing: Mutex<()>,
     /// Taken before the state's lock, never while holding it.
     index: Mutex<Index>,
-    shared: Shared,
+    pub shared: Shared,
     recovery: Recovery,
     /// The last to go, so that nobody else opens what is still being closed.
     _lock: Lock,
@@ -52,11 +57,12 @@ impl Store {
     /// Opens the store in `dir`, made if it is missing, and puts right what a
     /// crash left. If it holds more than the limit, the least recently used go.
     ///
-    /// Takes a moment after a clean stop, and as long as hashing the last
-    /// thousand blobs after a crash. Without its index, hashes every blob.
+    /// Takes a moment after a clean stop, and as long as hashing what was put
+    /// since the last flush after a crash. Without its index, hashes every blob.
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
         let Opened {
             files,
+            journals,
             index,
             shared,
             recovery,
@@ -65,12 +71,14 @@ impl Store {
         let store = Self(Arc::new(Inner {
             dir: dir.to_owned(),
             files,
+            journals,
+            syncing: Mutex::new(()),
             index: Mutex::new(index),
             shared,
             recovery,
             _lock: lock,
         }));
-        store.flush_if_due();
+        store.0.flush_if_due();
         Ok(store)
     }
 
@@ -80,7 +88,9 @@ impl Store {
     }
 
     /// Holds a blob. When this returns, the blob outlives a crash of the
-    /// process and of the machine, unless it is evicted or removed.
+    /// process, unless it is evicted or removed; after the next
+    /// [`Store::flush`] or [`Store::sync`], one of the machine too. A put that
+    /// makes it two thousand without a flush flushes by itself.
     ///
     /// A blob held already counts as used. If there is a limit, the least
     /// recently used blobs that are not pinned go until the new one fits.
@@ -92,8 +102,8 @@ impl Store {
         })
     }
 
-    /// Holds several blobs at the cost of few waits for the disk. They must
-    /// all fit within the limit beside the pinned ones.
+    /// Holds several blobs, all or none. They must all fit within the limit
+    /// beside the pinned ones.
     ///
     /// After an error those that were not held before are not held now, except
     /// by the doing of another thread.
@@ -113,16 +123,16 @@ impl Store {
             .map_err(failed)?;
         let mut done = PutAll::default();
         while let Some((mut claim, missing)) = self.0.shared.claim_missing(&mut wanted) {
-            let written = self.0.files.write(&missing).map_err(failed)?;
+            let written = self.0.write(&missing).map_err(failed)?;
             let gone = self.0.shared.admit(&mut claim, written).inspect_err(|_| {
                 // Pins came in between.
-                self.abandon(&claim);
+                self.0.abandon(&claim);
             })?;
-            self.abandon(&gone);
+            self.0.abandon(&gone);
             done.new.extend(missing.iter().map(|blob| blob.id()));
             done.evicted.extend(&gone.ids);
         }
-        self.flush_if_due();
+        self.0.flush_if_due();
         Ok(done)
     }
 
@@ -145,7 +155,7 @@ impl Store {
                 Recheck::Superseded => {}
             }
         };
-        self.flush_if_due();
+        self.0.flush_if_due();
         Ok(blob)
     }
 
@@ -182,7 +192,7 @@ impl Store {
         let mut result = Ok(());
         for (id, held) in taken {
             match self.0.files.remove(&id) {
-                Ok(()) => gone.push(id),
+                Ok(_) => gone.push(id),
                 Err(source) => {
                     back.push((id, held));
                     result = Err(RemoveError::Io { id, source });
@@ -195,7 +205,7 @@ impl Store {
             result = Err(RemoveError::Io { id: *id, source });
         }
         self.0.shared.restore(claim, back);
-        self.flush_if_due();
+        self.0.flush_if_due();
         result.map(|()| gone)
     }
 
@@ -227,35 +237,30 @@ impl Store {
         self.0.shared.lock().catalog.stats()
     }
 
-    /// Brings the index up to date, so that an open after a crash has nothing
-    /// to hash. Nothing is lost without it; a good use of an idle minute.
+    /// Holds blobs until the draft is finished: if it is not, they go again.
+    pub fn draft(&self) -> Result<Draft, PutError> {
+        let journal = self.0.journals.begin();
+        let journal = journal.map_err(|source| PutError::io(&self.0.dir, source))?;
+        Ok(Draft::new(self.clone(), journal))
+    }
+
+    /// When this returns, every blob put before outlives a crash of the machine
+    /// (unless it is evicted or removed). Callers at the same time wait
+    /// together. Whoever tells others that they may rely on a blob calls this
+    /// first, and then sees that the blob is still held.
+    pub fn sync(&self) -> Result<(), FlushError> {
+        self.0.sync()
+    }
+
+    /// Like [`Store::sync`], and brings the index up to date, so that the next
+    /// open has nothing to hash. To be called before the store is dropped,
+    /// unless a crash of the machine may take what was put last.
     pub fn flush(&self) -> Result<(), FlushError> {
         self.0.flush()
     }
 
-    fn flush_if_due(&self) {
-        if !self.0.shared.lock().is_flush_due() {
-            return;
-        }
-        let index = match self.0.index.try_lock() {
-            Ok(index) => index,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // Whoever has it is writing to it.
-            Err(TryLockError::WouldBlock) => return,
-        };
-        if let Err(error) = self.0.flush_to(index) {
-            tracing::warn!(%error, "the store's index could not be written; trying again later");
-        }
-    }
-
-    /// Removes the files of blobs that are not held any more. One that stays
-    /// is found by the next open; it is no reason to fail the caller.
-    fn abandon(&self, claim: &Claim<'_>) {
-        for id in &claim.ids {
-            if let Err(error) = self.0.files.remove(id) {
-                tracing::warn!(%id, %error, "an evicted blob's file could not be removed");
-            }
-        }
+    pub(crate) fn dir(&self) -> &Path {
+        &self.0.dir
     }
 
     fn write_pins(&self, ids: &[BlobId], pinning: Pinning) -> Result<(), PinError> {
@@ -323,29 +328,26 @@ fn trust(id: BlobId, known: Fingerprint, found: Found) -> Option<Blob> {
 }
 
 impl Inner {
-    fn lock_index(&self) -> MutexGuard<'_, Index> {
+    pub fn lock_index(&self) -> MutexGuard<'_, Index> {
         // redb rolls back a transaction that a panic cut short.
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn flush(&self) -> Result<(), FlushError> {
-        let written = self.flush_to(self.lock_index());
-        written.map_err(|source| FlushError {
-            dir: self.dir.clone(),
-            source,
-        })
+    /// Removes the files of blobs that are not held any more. One that stays
+    /// is found by the next open; it is no reason to fail the caller.
+    pub fn abandon(&self, claim: &Claim<'_>) {
+        for id in &claim.ids {
+            if let Err(error) = self.files.remove(id) {
+                tracing::warn!(%id, %error, "an evicted blob's file could not be removed");
+            }
+        }
     }
 
-    fn flush_to(&self, mut index: MutexGuard<'_, Index>) -> Result<(), IndexError> {
-        let rows = self.shared.lock().take_unflushed();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let written = index.write_rows(&rows);
-        if written.is_err() {
-            self.shared.lock().give_back(rows);
-        }
-        written
+    /// A file is believed at the next open if a row is there for it: the row of
+    /// an earlier one must not vouch for what a power cut leaves of this.
+    fn write(&self, missing: &[&Blob]) -> io::Result<Vec<Fingerprint>> {
+        let has_row = |id: &BlobId| self.shared.lock().may_have_stale_row(id);
+        self.files.write(missing, has_row)
     }
 }
 
@@ -368,6 +370,6 @@ impl Lessor for Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         // Without the last rows the next open hashes a few blobs more.
-        let _ = self.flush();
+        let _ = self.write_rows();
     }
 }

@@ -320,6 +320,7 @@ proptest! {
     fn the_store_on_disk_does_what_the_model_does((max_bytes, script) in script()) {
         let dir = tempfile::tempdir().unwrap();
         run(max_bytes, &script, open(dir.path(), max_bytes), |store| {
+            store.flush().unwrap();
             drop(store);
             let store = open(dir.path(), max_bytes);
             assert_eq!(store.recovery(), samara_store::Recovery::default());

@@ -15,13 +15,20 @@ use std::{
     thread,
 };
 
-use samara_core::BlobId;
-use samara_store::{OpenError, Options, PutError, Recovery, Store};
+use samara_core::{Blob, BlobId};
+use samara_store::{FlushError, OpenError, Options, PutError, Recovery, Store};
 
 use common::blob;
 
 fn open(dir: &Path) -> Store {
     Store::open(dir, Options::default()).unwrap()
+}
+
+/// Puts blobs and stops in order.
+fn put_and_stop(dir: &Path, blobs: &[Blob]) {
+    let store = open(dir);
+    store.put_all(blobs).unwrap();
+    store.flush().unwrap();
 }
 
 fn file_of(dir: &Path, id: BlobId) -> PathBuf {
@@ -99,7 +106,7 @@ fn a_file_in_the_folders_place_is_refused() {
 fn a_damaged_index_is_named_with_the_way_out_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let held = blob(1, 1_000);
-    open(dir.path()).put(&held).unwrap();
+    put_and_stop(dir.path(), std::slice::from_ref(&held));
     let index = dir.path().join("index.redb");
     let whole = fs::read(&index).unwrap();
     let wrong = [
@@ -175,7 +182,7 @@ fn a_file_changed_while_the_store_was_closed_is_never_served() {
     let dir = tempfile::tempdir().unwrap();
     for (n, damage) in DAMAGES.iter().enumerate() {
         let held = blob(n as u64, 10_000);
-        open(dir.path()).put(&held).unwrap();
+        put_and_stop(dir.path(), std::slice::from_ref(&held));
         damage(&file_of(dir.path(), held.id()));
         assert_eq!(
             open(dir.path()).get(&held.id()).unwrap(),
@@ -255,7 +262,7 @@ fn a_copied_store_serves_every_blob() {
     let dir = tempfile::tempdir().unwrap();
     let (from, to) = (dir.path().join("from"), dir.path().join("to"));
     let held = blob(1, 10_000);
-    open(&from).put(&held).unwrap();
+    put_and_stop(&from, std::slice::from_ref(&held));
     fs::create_dir(&to).unwrap();
     for part in ["blobs", "incoming"] {
         fs::create_dir(to.join(part)).unwrap();
@@ -274,9 +281,7 @@ fn what_a_crash_leaves_is_put_right() {
     let dir = tempfile::tempdir().unwrap();
     let (stays, goes) = (blob(1, 1_000), blob(2, 1_000));
     let (unknown, wrong) = (blob(3, 1_000), blob(4, 1_000));
-    open(dir.path())
-        .put_all(&[stays.clone(), goes.clone()])
-        .unwrap();
+    put_and_stop(dir.path(), &[stays.clone(), goes.clone()]);
     fs::remove_file(file_of(dir.path(), goes.id())).unwrap();
     fs::write(file_of(dir.path(), unknown.id()), unknown.bytes()).unwrap();
     fs::write(file_of(dir.path(), wrong.id()), b"half of i").unwrap();
@@ -290,7 +295,7 @@ fn what_a_crash_leaves_is_put_right() {
             missing: 1,
             indexed: 1,
             corrupt_removed: 1,
-            evicted: 0
+            ..Recovery::default()
         }
     );
     let mut expected = vec![stays.id(), unknown.id()];
@@ -303,6 +308,7 @@ fn what_a_crash_leaves_is_put_right() {
         0
     );
 
+    store.flush().unwrap();
     drop(store);
     assert_eq!(open(dir.path()).recovery(), Recovery::default());
 }
@@ -315,6 +321,7 @@ fn a_smaller_limit_evicts_at_open_but_not_what_is_pinned() {
     store.put_all(&blobs).unwrap();
     store.pin(&[blobs[0].id()]).unwrap();
     store.get(&blobs[1].id()).unwrap();
+    store.flush().unwrap();
     drop(store);
 
     let options = Options {
@@ -402,4 +409,65 @@ fn a_lease_ends_with_its_owner_and_a_pin_does_not() {
     assert!(!store.is_pinned(&leased.id()));
     drop(store);
     assert!(open(dir.path()).is_pinned(&pinned.id()));
+}
+
+/// Only a row makes an open believe a file unread.
+#[test]
+fn no_row_is_written_of_a_blob_that_is_not_synced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (synced, unsynced) = (blob(1, 1_000), blob(2, 1_000));
+    let store = open(dir.path());
+    store.put(&synced).unwrap();
+    store.sync().unwrap();
+    store.put(&unsynced).unwrap();
+    drop(store);
+
+    let store = open(dir.path());
+    assert_eq!(
+        store.recovery(),
+        Recovery {
+            indexed: 1,
+            ..Recovery::default()
+        }
+    );
+    drop(store);
+    assert_eq!(open(dir.path()).recovery().indexed, 1, "still not synced");
+    open(dir.path()).flush().unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.recovery(), Recovery::default());
+    assert_eq!(store.get(&unsynced.id()).unwrap(), Some(unsynced));
+}
+
+#[test]
+fn two_thousand_puts_flush_by_themselves() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs: Vec<_> = (0..2_100).map(|n| blob(n, 100)).collect();
+    let store = open(dir.path());
+    for blob in &blobs {
+        store.put(blob).unwrap();
+    }
+    drop(store);
+    assert_eq!(open(dir.path()).recovery().indexed, 2_100 - 2_048);
+}
+
+#[test]
+fn what_does_not_reach_the_disk_is_not_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (lost, held) = (blob(1, 1_000), blob(2, 1_000));
+    store.put_all(&[lost.clone(), held.clone()]).unwrap();
+    // A folder cannot be opened for writing, not even by root.
+    let path = file_of(dir.path(), lost.id());
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+
+    let error = store.flush().unwrap_err();
+    assert!(
+        matches!(&error, FlushError::Lost { lost: ids, .. } if *ids == [lost.id()]),
+        "{error:?}"
+    );
+    assert_eq!(store.ids(), [held.id()]);
+    store.flush().unwrap();
+    fs::remove_dir(&path).unwrap();
+    assert!(store.put(&lost).unwrap().new);
 }

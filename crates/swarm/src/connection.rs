@@ -10,6 +10,9 @@ use samara_core::{BlobId, MemberId, RequestId, Topic};
 
 use crate::assembly::Assembly;
 use crate::face::{ConnectionId, Path, TransferId};
+use crate::holdings::Shown;
+use crate::pace::Pace;
+use crate::push::Keeping;
 use crate::time::Time;
 
 /// A connection, from the first attempt on.
@@ -135,17 +138,22 @@ pub(crate) struct Peer {
     pub(crate) asking: Asking,
     pub(crate) serving: Serving,
     pub(crate) telling: Telling,
+    pub(crate) keeping: Keeping,
+    pub(crate) shown: Shown,
 }
 
 /// What is asked of a peer.
 #[derive(Default)]
 pub(crate) struct Asking {
-    /// Blobs wanted here that the peer holds.
-    pub(crate) has: BTreeSet<BlobId>,
-    /// Those of them worth asking for next, in order; checked when taken.
-    pub(crate) available: BTreeSet<(Slot, BlobId)>,
+    /// Blobs wanted here that the peer holds, with the lengths it claims.
+    pub(crate) has: BTreeMap<BlobId, u32>,
+    /// Blobs it claimed and then did not find: it is not believed again.
+    pub(crate) broken: BTreeSet<BlobId>,
     pub(crate) requests: BTreeMap<RequestId, Asked>,
     pub(crate) last_request: u32,
+    /// Bytes asked for and not yet there.
+    pub(crate) owed: u64,
+    pub(crate) pace: Pace,
     /// When the peer last made progress, or began to owe a blob.
     pub(crate) last_heard: Time,
     /// Bytes it sent since; too few are no progress.
@@ -162,13 +170,45 @@ impl Asking {
     }
 }
 
-/// Where a blob belongs: transfer and position. Orders requests.
-pub(crate) type Slot = (TransferId, u32);
-
 /// An unanswered request.
 pub(crate) struct Asked {
     pub(crate) blob: BlobId,
+    /// As the peer claims.
+    len: u32,
+    pub(crate) received: u64,
+    pub(crate) at: Time,
+    /// Whether the peer owed nothing else when it was asked.
+    pub(crate) alone: bool,
     pub(crate) parts: Assembly,
+}
+
+impl Asked {
+    pub(crate) fn new(blob: BlobId, len: u32, at: Time, alone: bool) -> Self {
+        Self {
+            blob,
+            len,
+            received: 0,
+            at,
+            alone,
+            parts: Assembly::default(),
+        }
+    }
+
+    /// Bytes still to come.
+    pub(crate) fn left(&self) -> u64 {
+        u64::from(self.len).saturating_sub(self.received)
+    }
+
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.received > 0
+    }
+
+    /// Counts bytes that came; how many of them were still to come.
+    pub(crate) fn receive(&mut self, bytes: usize) -> u64 {
+        let before = self.left();
+        self.received += bytes as u64;
+        before - self.left()
+    }
 }
 
 /// What a peer asks for.
@@ -177,7 +217,13 @@ pub(crate) struct Serving {
     pub(crate) queue: VecDeque<(RequestId, BlobId)>,
     /// Loads under way for this peer.
     pub(crate) loading: usize,
+    /// When its transport last took something, or began to owe.
+    pub(crate) taken_at: Time,
     pub(crate) sending: VecDeque<Sending>,
+    /// Waits for its turn to have a blob loaded.
+    pub(crate) in_line: bool,
+    /// Waits for its turn to be sent something.
+    pub(crate) held_back: bool,
     /// Blobs it wants and this peer does not hold.
     pub(crate) wants: BTreeSet<BlobId>,
     /// Wants beyond the limit.
@@ -199,9 +245,8 @@ pub(crate) struct Telling {
     pub(crate) told: BTreeMap<TransferId, BTreeSet<BlobId>>,
     /// How far into each transfer's blobs the wants were told.
     pub(crate) cursors: BTreeMap<TransferId, usize>,
-    pub(crate) pushes: BTreeMap<TransferId, PushTo>,
-    /// The peer has no room for pushes.
-    pub(crate) full: bool,
+    /// Wants of others that were passed on to it.
+    pub(crate) passed: BTreeSet<BlobId>,
 }
 
 impl Telling {
@@ -211,16 +256,6 @@ impl Telling {
         told.map(|told| told.remove(&blob))
             .fold(false, |any, one| any | one)
     }
-}
-
-/// A push towards one peer.
-#[derive(Default)]
-pub(crate) struct PushTo {
-    pub(crate) cursor: usize,
-    /// Offered, and not yet held there.
-    pub(crate) offered: BTreeSet<BlobId>,
-    /// Blobs the peer says it holds.
-    pub(crate) held: u32,
 }
 
 impl Peer {

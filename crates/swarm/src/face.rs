@@ -4,13 +4,17 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
+use core::ops::Range;
 
 use bytes::Bytes;
-use samara_core::message::{Features, PeerId};
+use samara_core::message::{Features, Nonce, PeerId};
+use samara_core::possession::Evidence;
 use samara_core::{BlobId, FileEntry, Link, PeerSecret, Topic};
 
 use crate::ledger::Traffic;
 use crate::limits::Limits;
+use crate::time::Millis;
 
 /// What kind of peer this is.
 #[derive(Clone, Debug)]
@@ -18,7 +22,7 @@ pub struct Config {
     /// Who this peer is to others.
     pub identity: PeerSecret,
     /// What this peer offers beyond the machine's own abilities: a relay adds
-    /// [`Features::ROOMS`], whoever takes pushed blobs [`Features::KEEPS`].
+    /// [`Features::ROOMS`].
     pub features: Features,
     /// The driver can open data channels.
     pub webrtc: bool,
@@ -26,8 +30,83 @@ pub struct Config {
     pub lookup: bool,
     /// The driver can announce topics in the DHT: others can reach it.
     pub announce: bool,
+    /// What it does for others.
+    pub generosity: Generosity,
+    /// How fast it may be.
+    pub rates: Rates,
     /// How much of everything.
     pub limits: Limits,
+}
+
+impl Config {
+    /// An ordinary peer: three hops of sympathy and no limits on speed.
+    pub fn new(identity: PeerSecret) -> Self {
+        Self {
+            identity,
+            features: Features::default(),
+            webrtc: false,
+            lookup: false,
+            announce: false,
+            generosity: Generosity::default(),
+            rates: Rates::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What a peer does for others (`docs/protocol.md`, "Sympathy").
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Generosity {
+    /// How many hops away somebody may be whose wants this peer shares: it
+    /// passes them on, fetches for them, and keeps what is pushed. 0 helps
+    /// nobody.
+    pub sympathy: u8,
+    /// Serve and tell of only what the user shares.
+    pub stingy: bool,
+}
+
+impl Default for Generosity {
+    fn default() -> Self {
+        Self {
+            sympathy: 3,
+            stingy: false,
+        }
+    }
+}
+
+/// Limits on transfers; `None` is as fast as it goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rates {
+    /// On blobs sent.
+    pub upload: Option<Rate>,
+    /// On blobs asked for.
+    pub download: Option<Rate>,
+}
+
+/// A limit in bytes a second.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rate {
+    /// On average.
+    pub bytes_per_second: NonZeroU64,
+    /// Bytes that may pass at once after a quiet moment.
+    pub burst: u64,
+}
+
+/// What of a file to fetch first. Positions are of chunks.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Order {
+    /// What fewest others hold, so that all of it stays to be had.
+    #[default]
+    RarestFirst,
+    /// What is played next, then the rarest.
+    InOrder {
+        /// The chunk being played.
+        from: u32,
+        /// Chunks from there that are needed in order.
+        window: u32,
+    },
+    /// These only, in order; the rest waits.
+    Only(Vec<Range<u32>>),
 }
 
 /// Names a connection. The machine picks it, see [`crate::Swarm::connection`].
@@ -199,6 +278,28 @@ pub enum Input {
     Push {
         /// Which.
         transfer: TransferId,
+        /// Copies of each blob to be proven.
+        copies: u8,
+    },
+    /// Fetch in another order from now on.
+    Prioritise {
+        /// Which.
+        transfer: TransferId,
+        /// How.
+        order: Order,
+    },
+    /// Other limits on transfers from now on.
+    Limit(Rates),
+    /// What [`crate::Swarm::favours`] said before a restart.
+    Remember(Vec<(BlobId, u8)>),
+    /// Answers [`Output::Hash`].
+    Hashed {
+        /// The blob.
+        blob: BlobId,
+        /// The nonce.
+        nonce: Nonce,
+        /// The hash; `None` when the store has lost the blob.
+        evidence: Option<Evidence>,
     },
     /// Fetch nothing for this transfer until resumed.
     Pause {
@@ -272,6 +373,20 @@ pub enum Output {
         blob: BlobId,
         /// Unverified.
         bytes: Bytes,
+        /// Whether others will rely on it: it must outlive a power cut before
+        /// the answer.
+        durable: bool,
+    },
+    /// Compute [`Evidence::of`] the nonce, the prover and the blob. Answer with
+    /// [`Input::Hashed`].
+    Hash {
+        /// The blob.
+        blob: BlobId,
+        /// The nonce.
+        nonce: Nonce,
+        /// Who proves possession. If it is this peer, others will rely on the
+        /// blob: it must outlive a power cut before the answer.
+        prover: PeerId,
     },
     /// Look the topic up in the DHT. Answer with [`Input::Found`], maybe
     /// several times.
@@ -321,14 +436,18 @@ pub enum Event {
         /// Why, and what to do.
         failure: TransferFailure,
     },
-    /// So many of a pushed transfer's blobs are with another peer now.
+    /// Keepers proved that they hold more of a pushed transfer.
     Pushed {
         /// Which.
         transfer: TransferId,
-        /// Blobs the peer that has most of them said it holds.
-        held: u32,
-        /// Blobs pushed.
-        total: u32,
+        /// Copies of single blobs proven so far.
+        proven: u32,
+        /// Copies of single blobs wanted in all.
+        wanted: u32,
+        /// Whole copies: each blob is proven to be with so many others.
+        copies: u8,
+        /// Whole copies wanted.
+        target: u8,
     },
     /// A keeper takes no more of a pushed transfer. Push again to try again.
     PushRefused {
@@ -342,7 +461,7 @@ pub enum Event {
         /// The address of [`Input::Keep`].
         address: String,
         /// `None` when connected, else why not.
-        problem: Option<String>,
+        problem: Option<Problem>,
     },
     /// A source broke the protocol and was cut off.
     Misbehaved {
@@ -351,6 +470,25 @@ pub enum Event {
         /// What it did.
         what: Box<str>,
     },
+}
+
+/// Why there is no connection to a kept address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// For programs.
+    pub cause: Cause,
+    /// For people.
+    pub text: String,
+}
+
+/// What kind of [`Problem`] it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Nobody answers, the connection broke, or what answers is no peer.
+    Unreachable,
+    /// The other side speaks another version of the protocol. No new try helps
+    /// before one of the two is updated.
+    OtherVersion,
 }
 
 /// Why a transfer ended without its file.
@@ -409,4 +547,10 @@ pub struct Source {
     pub path: Path,
     /// Verified bytes it gave, over all transfers.
     pub bytes: u64,
+    /// Bytes a second while it is asked for something, else 0.
+    pub rate: u64,
+    /// From a request to its answer's first bytes, once measured.
+    pub round_trip: Option<Millis>,
+    /// Requests it has not answered.
+    pub requests: usize,
 }

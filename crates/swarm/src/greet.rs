@@ -10,8 +10,9 @@ use samara_core::message::{ErrorCode, Features};
 use samara_core::{Message, RequestId};
 
 use crate::Swarm;
+use crate::answer::blob_bytes;
 use crate::connection::{Carrier, Connection, Greeting, Origin, Peer, Queued, Scope, Stage, Step};
-use crate::face::{ConnectionId, Event, Output, Path};
+use crate::face::{Cause, ConnectionId, Event, Output, Path, Problem};
 
 pub(crate) const UNEXPECTED: ErrorCode = ErrorCode::UNEXPECTED;
 
@@ -124,6 +125,7 @@ impl Swarm {
             self.join_rooms(id);
         }
         self.tell_wants(id);
+        self.tell_holdings(id);
         self.push_all(id);
     }
 
@@ -147,7 +149,7 @@ impl Swarm {
         let Some(connection) = self.connections.get_mut(&to) else {
             return;
         };
-        let served = served(message);
+        let served = blob_bytes(message);
         match connection.carrier {
             Carrier::Driver => self.carry(to, to, bytes, served),
             Carrier::Circuit => self.send_in_circuit(to, bytes, served),
@@ -200,7 +202,10 @@ impl Swarm {
             let mut peer = None;
             if let Some(owner) = self.connections.get_mut(&owner) {
                 owner.queued = owner.queued.saturating_sub(gone);
-                peer = owner.ready().map(|peer| peer.id);
+                if let Some(owner) = owner.ready_mut() {
+                    owner.serving.taken_at = self.now;
+                    peer = Some(owner.id);
+                }
             }
             if let Some(peer) = peer.filter(|_| served > 0) {
                 self.count_sent(peer, served);
@@ -227,11 +232,15 @@ impl Swarm {
         );
         let what = what.into();
         self.event(Event::Misbehaved { peer, what });
-        self.close(id, what_closed(code));
+        self.close_for(id, cause(code), what_closed(code));
     }
 
     /// Ends a connection from this side.
     pub(crate) fn close(&mut self, id: ConnectionId, reason: &str) {
+        self.close_for(id, Cause::Unreachable, reason);
+    }
+
+    pub(crate) fn close_for(&mut self, id: ConnectionId, cause: Cause, reason: &str) {
         let Some(connection) = self.connections.get(&id) else {
             return;
         };
@@ -239,25 +248,24 @@ impl Swarm {
             Carrier::Driver => self.outputs.push_back(Output::Close { connection: id }),
             Carrier::Circuit => self.send_bye(id),
         }
-        self.on_closed(id, reason);
+        self.on_closed(id, cause, reason);
     }
 
     /// A connection is gone: whatever hung on it goes elsewhere.
-    pub(crate) fn on_closed(&mut self, id: ConnectionId, reason: &str) {
+    pub(crate) fn on_closed(&mut self, id: ConnectionId, cause: Cause, reason: &str) {
         let Some(mut connection) = self.connections.remove(&id) else {
             return;
         };
         if let Some(peer) = connection.ready_mut() {
-            let asking = core::mem::take(&mut peer.asking);
-            let peer = peer.id;
-            self.release_all(asking);
-            self.tell_ledger_of(peer);
+            self.on_peer_gone(id, peer);
         }
-        self.forget_waiters(id);
         self.leave_rooms_of(id);
         match connection.origin {
             Origin::Accepted => {}
-            Origin::Dialed(address) => self.on_kept_closed(&address, id, reason),
+            Origin::Dialed(address) => {
+                let text = reason.into();
+                self.on_kept_closed(&address, id, Problem { cause, text });
+            }
             Origin::Met(meeting) => {
                 let failed = !matches!(connection.stage, Stage::Ready(_));
                 self.on_meeting_over(meeting, failed);
@@ -266,12 +274,22 @@ impl Swarm {
     }
 }
 
-/// Bytes of a blob in a message.
-fn served(message: &Message) -> usize {
-    if let Message::Response { data, .. } | Message::Part { data, .. } = message {
-        data.len()
+impl Swarm {
+    fn on_peer_gone(&mut self, id: ConnectionId, peer: &mut Peer) {
+        self.stop_serving(id, &peer.serving);
+        self.end_favours_of(id, peer);
+        self.stop_pushing(core::mem::take(&mut peer.keeping));
+        self.release_all(id, core::mem::take(&mut peer.asking));
+        self.tell_ledger_of(peer.id);
+    }
+}
+
+/// What the code of an ERROR, sent or received, means for a kept address.
+pub(crate) fn cause(code: ErrorCode) -> Cause {
+    if code == ErrorCode::VERSION {
+        Cause::OtherVersion
     } else {
-        0
+        Cause::Unreachable
     }
 }
 

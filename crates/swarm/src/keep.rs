@@ -8,9 +8,11 @@ use samara_core::Topic;
 use samara_core::message::ErrorCode;
 
 use crate::Swarm;
-use crate::connection::{Carrier, Connection, Origin, Scope, Stage};
-use crate::face::{Address, ConnectionId, Event, Output, Path};
+use crate::connection::{Asked, Carrier, Connection, Origin, Peer, Scope, Stage};
+use crate::face::{Address, ConnectionId, Event, Output, Path, Problem};
 use crate::time::{Millis, Time};
+
+const UNTAKEN: &str = "asking without taking the answers";
 
 /// An address the user wants to stay connected to.
 #[derive(Default)]
@@ -43,7 +45,7 @@ impl Swarm {
         }
     }
 
-    pub(crate) fn on_kept_closed(&mut self, address: &str, id: ConnectionId, reason: &str) {
+    pub(crate) fn on_kept_closed(&mut self, address: &str, id: ConnectionId, problem: Problem) {
         let jitter = Millis(u64::from(self.rng.next_u32() % 500));
         let (now, limits) = (self.now, &self.config.limits);
         let Some(kept) = self.kept.get_mut(address) else {
@@ -61,7 +63,7 @@ impl Swarm {
         kept.failures = (kept.failures + 1).min(16);
         let at = kept.dial_at;
         self.arm(at);
-        let (address, problem) = (address.into(), Some(reason.into()));
+        let (address, problem) = (address.into(), Some(problem));
         self.event(Event::Kept { address, problem });
     }
 
@@ -134,6 +136,11 @@ impl Swarm {
         self.run_dials();
         self.run_deadlines();
         self.run_discovery();
+        self.run_calls();
+        self.run_gossip();
+        self.run_proofs();
+        self.run_uploads();
+        self.run_relief();
         self.run_ledger();
         self.meet_all();
     }
@@ -169,9 +176,11 @@ impl Swarm {
                 continue;
             };
             let at = match &connection.stage {
-                Stage::Dialing { until } | Stage::Greeting { until, .. } => *until,
-                Stage::Ready(peer) if peer.asking.requests.is_empty() => continue,
-                Stage::Ready(peer) => peer.asking.last_heard + self.patience(peer.path),
+                Stage::Dialing { until } | Stage::Greeting { until, .. } => Some(*until),
+                Stage::Ready(peer) => self.deadline(peer),
+            };
+            let Some(at) = at else {
+                continue;
             };
             if at > self.now {
                 self.arm(at);
@@ -182,16 +191,36 @@ impl Swarm {
                 Stage::Greeting { .. } => {
                     self.misbehaved(id, ErrorCode::TIMEOUT, "no handshake in time");
                 }
+                Stage::Ready(ref peer) if self.is_untaken(peer) => {
+                    self.misbehaved(id, ErrorCode::TOO_MANY, UNTAKEN);
+                }
                 Stage::Ready(_) => self.give_up(id),
             }
         }
     }
 
+    /// When a peer's time is up; `None` while nothing is due either way.
+    fn deadline(&self, peer: &Peer) -> Option<Time> {
+        let owes = peer.asking.last_heard + self.patience(peer);
+        let owes = Some(owes).filter(|_| !peer.asking.requests.is_empty());
+        let takes = peer.serving.taken_at + self.config.limits.stall_whole;
+        let takes = Some(takes).filter(|_| peer.serving.waits_for_transport());
+        owes.into_iter().chain(takes).min()
+    }
+
+    fn is_untaken(&self, peer: &Peer) -> bool {
+        let until = peer.serving.taken_at + self.config.limits.stall_whole;
+        peer.serving.waits_for_transport() && until <= self.now
+    }
+
     /// How long a source that owes a blob may be silent.
-    fn patience(&self, path: Path) -> Millis {
-        match path {
-            Path::WebSocket => self.config.limits.stall_whole,
-            Path::WebRtc | Path::Circuit => self.config.limits.stall,
+    fn patience(&self, peer: &Peer) -> Millis {
+        let limits = &self.config.limits;
+        let next = peer.asking.requests.values().next();
+        let next = next.map_or(0, Asked::left);
+        match peer.path {
+            Path::WebSocket => peer.asking.pace.patience(next, limits.stall_whole),
+            Path::WebRtc | Path::Circuit => peer.asking.pace.patience(next, limits.stall),
         }
     }
 

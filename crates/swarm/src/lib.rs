@@ -15,9 +15,15 @@
 //! | `greet` | when a connection begins and ends |
 //! | `prove` | who is at its other end |
 //! | `transfers` | what a user's transfer needs next |
-//! | `want` | who is told what is wanted and held; pushes |
-//! | `ask` | whom to ask for which blob |
-//! | `serve` | what to send to whom |
+//! | `holdings` | what is shown of a file to those who know it |
+//! | `want` | who is told what is wanted and held |
+//! | `ask`, `answer` | whom to ask for which blob; what comes back |
+//! | `wanted` | which blob comes first |
+//! | `relieve` | which source takes over from a slower one |
+//! | `pace` | how much a path holds |
+//! | `serve`, `bucket` | what to send to whom, and how fast |
+//! | `gossip` | what to want for others |
+//! | `push` | who is to keep copies, and who proved it |
 //! | `meet` | whom to meet in rooms, and how |
 //! | `signaling` | what is said to them through the relay |
 //! | `keep` | addresses to stay connected to, DHT, timers |
@@ -28,17 +34,24 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod answer;
 mod ask;
 mod assembly;
 mod bans;
+mod bucket;
 mod connection;
 mod face;
+mod gossip;
 mod greet;
+mod holdings;
 mod keep;
 mod ledger;
 mod limits;
 mod meet;
+mod pace;
 mod prove;
+mod push;
+mod relieve;
 mod serve;
 mod signal;
 mod signaling;
@@ -46,6 +59,7 @@ mod time;
 mod transfer;
 mod transfers;
 mod want;
+mod wanted;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -53,21 +67,26 @@ use alloc::vec::Vec;
 
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng as _;
-use samara_core::message::ErrorCode;
+use samara_core::message::{ErrorCode, Nonce};
 use samara_core::{BlobId, Message, PeerId, RequestId, Topic};
 
-use crate::ask::{Storing, Wanted};
+use crate::answer::Storing;
 use crate::bans::Bans;
+use crate::bucket::Bucket;
 use crate::connection::Connection;
+use crate::gossip::Gossip;
 use crate::keep::Kept;
 use crate::ledger::Ledger;
 use crate::meet::Room;
-use crate::serve::Waiter;
+use crate::push::Purpose;
+use crate::serve::{Turns, Waiter};
 use crate::transfer::Transfer;
+use crate::wanted::{Slot, WantList};
 
 pub use face::{
-    Address, Config, ConnectionId, Event, Input, Output, Path, Progress, Signal, Source, State,
-    StoreFailure, Target, TransferFailure, TransferId,
+    Address, Cause, Config, ConnectionId, Event, Generosity, Input, Order, Output, Path, Problem,
+    Progress, Rate, Rates, Signal, Source, State, StoreFailure, Target, TransferFailure,
+    TransferId,
 };
 pub use ledger::{LEDGER_PEERS, Traffic};
 pub use limits::Limits;
@@ -86,14 +105,29 @@ pub struct Swarm {
     transfers: BTreeMap<TransferId, Transfer>,
     /// Blobs in the store, with their lengths.
     held: BTreeMap<BlobId, u32>,
+    /// Blobs that the user shares, and where each belongs.
+    shared: BTreeMap<BlobId, Slot>,
     /// Blobs to be fetched.
-    wanted: BTreeMap<BlobId, Wanted>,
-    /// Blobs handed to the driver to verify and store.
+    wanted: WantList,
+    /// Blobs handed to the driver to verify and store, and their bytes.
     storing: BTreeMap<BlobId, Storing>,
+    storing_bytes: usize,
+    /// Some peer was not asked because too much was being stored, or too fast.
+    asks_wait: bool,
+    /// Bytes of blobs that came and were not needed.
+    wasted: u64,
+    download: Bucket,
     /// Blobs the driver was told to load, and for whom.
     loading: BTreeMap<BlobId, Vec<Waiter>>,
-    /// Numbers pushed blobs in the order they are taken.
-    adopted: u32,
+    /// Blobs loaded or being loaded to be served.
+    serving: usize,
+    turns: Turns,
+    upload: Bucket,
+    /// How often each blob was served.
+    served: BTreeMap<BlobId, u32>,
+    /// Blobs the driver was told to hash, and what for.
+    hashing: BTreeMap<(BlobId, Nonce), Vec<Purpose>>,
+    gossip: Gossip,
     rooms: BTreeMap<(ConnectionId, Topic), Room>,
     kept: BTreeMap<String, Kept>,
     bans: Bans,
@@ -106,6 +140,8 @@ impl Swarm {
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         Self {
             bans: Bans::new(&config.limits),
+            download: Bucket::new(config.rates.download),
+            upload: Bucket::new(config.rates.upload),
             config,
             rng: ChaCha20Rng::from_seed(seed),
             now: Time::default(),
@@ -115,10 +151,18 @@ impl Swarm {
             connections: BTreeMap::new(),
             transfers: BTreeMap::new(),
             held: BTreeMap::new(),
-            wanted: BTreeMap::new(),
+            shared: BTreeMap::new(),
+            wanted: WantList::default(),
             storing: BTreeMap::new(),
+            storing_bytes: 0,
+            asks_wait: false,
+            wasted: 0,
             loading: BTreeMap::new(),
-            adopted: 0,
+            serving: 0,
+            turns: Turns::default(),
+            served: BTreeMap::new(),
+            hashing: BTreeMap::new(),
+            gossip: Gossip::default(),
             rooms: BTreeMap::new(),
             kept: BTreeMap::new(),
             ledger: Ledger::default(),
@@ -151,7 +195,9 @@ impl Swarm {
             } => {
                 self.on_connected(connection, path, max_message, &binding);
             }
-            Input::Closed { connection, reason } => self.on_closed(connection, &reason),
+            Input::Closed { connection, reason } => {
+                self.on_closed(connection, Cause::Unreachable, &reason);
+            }
             Input::Received {
                 connection,
                 message,
@@ -165,7 +211,7 @@ impl Swarm {
             }
             Input::Evicted(blobs) => {
                 for blob in blobs {
-                    self.held.remove(&blob);
+                    self.unhold(&blob);
                 }
             }
             Input::Loaded { blob, bytes } => self.on_loaded(blob, bytes.as_ref()),
@@ -179,7 +225,15 @@ impl Swarm {
             Input::Found { topic, addresses } => self.on_found(topic, addresses),
             Input::Keep { address } => self.on_keep(address),
             Input::Open { transfer, target } => self.on_open(transfer, target),
-            Input::Push { transfer } => self.on_push(transfer),
+            Input::Push { transfer, copies } => self.on_push(transfer, copies),
+            Input::Prioritise { transfer, order } => self.on_prioritise(transfer, order),
+            Input::Limit(rates) => self.on_limit(rates),
+            Input::Remember(wants) => self.on_remember(wants),
+            Input::Hashed {
+                blob,
+                nonce,
+                evidence,
+            } => self.on_hashed(blob, nonce, evidence),
             Input::Pause { transfer } => self.on_pause(transfer),
             Input::Resume { transfer } => self.on_resume(transfer),
             Input::Drop { transfer } => self.on_drop(transfer),
@@ -211,12 +265,14 @@ impl Swarm {
     pub fn peers(&self) -> Vec<Source> {
         let peers = self.connections.values().filter_map(Connection::ready);
         peers
-            .map(|peer| Source {
-                peer: peer.id,
-                path: peer.path,
-                bytes: peer.asking.gave.values().sum(),
-            })
+            .map(|peer| peer.source(peer.asking.gave.values().sum()))
             .collect()
+    }
+
+    /// Bytes of blobs that came and were not needed: answers that were too
+    /// late, and blobs that two sources sent near the end.
+    pub fn wasted(&self) -> u64 {
+        self.wasted
     }
 
     fn event(&mut self, event: Event) {
@@ -260,10 +316,24 @@ impl Swarm {
                 request: RequestId(0),
                 ..
             } => {}
-            Message::Error { request, .. } | Message::NotFound { request, .. } => {
-                self.on_not_found(from, request);
+            Message::Error { request, .. } => self.on_not_found(from, request),
+            Message::NotFound { request, blob } => {
+                if !self.on_unproven(from, request, blob) {
+                    self.on_not_found(from, request);
+                }
             }
             Message::Have(blobs) => self.on_have(from, blobs),
+            Message::HaveBits { topic, first, bits } => {
+                self.on_have_bits(from, topic, first, &bits);
+            }
+            Message::Challenge {
+                request,
+                blob,
+                nonce,
+            } => self.on_challenge(from, request, blob, nonce),
+            Message::Possession { request, evidence } => {
+                self.on_possession(from, request, evidence);
+            }
             Message::Want(blobs) => self.on_want(from, blobs),
             Message::Members {
                 topic,

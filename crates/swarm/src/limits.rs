@@ -39,8 +39,10 @@ pub struct Limits {
     pub connections: usize,
     /// Connections dialed for one transfer at once.
     pub dials_per_transfer: usize,
-    /// Requests unanswered by one source.
+    /// Requests unanswered by one source, however fast.
     pub requests_in_flight: usize,
+    /// Bytes asked of one source and not yet there, however fast.
+    pub owed_most: u64,
     /// Requests unanswered by one source behind a circuit: the relay holds
     /// the answers in memory.
     pub requests_in_circuit: usize,
@@ -48,6 +50,8 @@ pub struct Limits {
     pub storing: usize,
     /// Requests of one asker waiting to be served.
     pub requests_queued: usize,
+    /// Blobs loaded to be served, over all askers.
+    pub serving: usize,
     /// Bytes handed to one connection and not yet on their way.
     pub send_queue: usize,
     /// Bytes queued for one peer after which nothing more of it is read: it
@@ -55,10 +59,13 @@ pub struct Limits {
     pub send_queue_most: usize,
     /// Wants of one peer that are remembered until they can be met.
     pub wants_per_peer: usize,
-    /// Pushed blobs being taken at once, over all peers.
-    pub adopting: usize,
-    /// Largest blob taken from a push, in bytes.
-    pub adopt_len: u32,
+    /// Blobs wanted for others, over all peers.
+    pub favours: usize,
+    /// How long a want of somebody else is shared before it is forgotten,
+    /// unless it is told again.
+    pub favour: Millis,
+    /// Largest blob fetched for others, in bytes.
+    pub help_len: u32,
     /// Members of one room that are remembered.
     pub members_per_room: usize,
     /// Longest message through a circuit.
@@ -84,15 +91,18 @@ impl Default for Limits {
             ledger_every: Millis::seconds(10),
             connections: 256,
             dials_per_transfer: 16,
-            requests_in_flight: 8,
+            requests_in_flight: 48,
+            owed_most: 32 << 20,
             requests_in_circuit: 2,
             storing: 32 << 20,
             requests_queued: 64,
+            serving: 128,
             send_queue: 2 << 20,
             send_queue_most: 8 << 20,
             wants_per_peer: 4096,
-            adopting: 65_536,
-            adopt_len: 5 << 20,
+            favours: 65_536,
+            favour: Millis::seconds(10 * 60),
+            help_len: 5 << 20,
             members_per_room: 256,
             circuit_message: 64 << 10,
             message: MAX_MESSAGE_LEN,

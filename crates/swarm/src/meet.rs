@@ -13,7 +13,7 @@ use samara_core::{MemberId, Message, Topic};
 
 use crate::Swarm;
 use crate::connection::{Carrier, Connection, Meeting, Origin, Peer, Scope, Stage};
-use crate::face::{Address, ConnectionId, Output, Path, TransferId};
+use crate::face::{Address, Cause, ConnectionId, Output, Path, TransferId};
 use crate::greet::UNEXPECTED;
 use crate::time::{Millis, Time};
 
@@ -335,11 +335,12 @@ impl Swarm {
         {
             self.outputs.push_back(Output::Close { connection: id });
         }
-        self.on_closed(id, reason);
+        self.on_closed(id, Cause::Unreachable, reason);
     }
 
     pub(crate) fn on_meeting_over(&mut self, meeting: Meeting, failed: bool) {
         let now = self.now;
+        let jitter = Millis(u64::from(self.rng.next_u32() % 1000));
         let room = self.rooms.get_mut(&(meeting.relay, meeting.topic));
         if let Some(member) = room.and_then(|room| room.members.get_mut(&meeting.member)) {
             // The first failure of a data channel is answered by a circuit at
@@ -348,7 +349,7 @@ impl Swarm {
             if failed && direct {
                 member.direct_failed = true;
             } else {
-                member.retry_at = now + RETRY_FIRST.doubled(member.failures, RETRY_MOST);
+                member.retry_at = now + RETRY_FIRST.doubled(member.failures, RETRY_MOST) + jitter;
                 member.failures = (member.failures + 1).min(16);
             }
         }

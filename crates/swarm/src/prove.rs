@@ -18,11 +18,17 @@ use samara_core::{Message, PeerSecret, RequestId};
 use crate::Swarm;
 use crate::connection::{Asking, Greeting, Peer, Serving, Step, Telling};
 use crate::face::{ConnectionId, Path};
-use crate::greet::UNEXPECTED;
+use crate::greet::{UNEXPECTED, cause};
+use crate::holdings::Shown;
+use crate::push::Keeping;
 use crate::time::Time;
 
 /// What every machine can do.
-const FEATURES: Features = Features::PARTS.with(Features::CANCEL);
+const FEATURES: Features = Features::PARTS
+    .with(Features::CANCEL)
+    .with(Features::GOSSIP)
+    .with(Features::POSSESSION)
+    .with(Features::BITFIELD);
 
 impl Swarm {
     pub(crate) fn handshake(&mut self, max_message: usize) -> Handshake {
@@ -31,10 +37,19 @@ impl Swarm {
         self.rng.fill_bytes(&mut nonce);
         Handshake {
             version: PROTOCOL_VERSION,
-            features: self.config.features.with(FEATURES),
+            features: self.features(),
             peer: self.config.identity.peer(),
             max_message: u32::try_from(max_message).unwrap_or(u32::MAX),
             nonce: Nonce::from_bytes(nonce),
+        }
+    }
+
+    fn features(&self) -> Features {
+        let features = self.config.features.with(FEATURES);
+        if self.config.generosity.sympathy > 0 {
+            features.with(Features::KEEPS)
+        } else {
+            features
         }
     }
 
@@ -78,9 +93,9 @@ impl Swarm {
         greeting: Greeting,
     ) {
         match (message, greeting.step) {
-            (Message::Error { text, .. }, _) => {
+            (Message::Error { code, text, .. }, _) => {
                 let reason = format!("the peer refused: {text}");
-                self.close(from, &reason);
+                self.close_for(from, cause(*code), &reason);
             }
             (Message::Handshake(theirs), Step::Listening) => {
                 self.on_handshake(from, *theirs, greeting);
@@ -239,6 +254,8 @@ impl Greeting {
             asking: Asking::default(),
             serving: Serving::default(),
             telling: Telling::default(),
+            keeping: Keeping::default(),
+            shown: Shown::default(),
         }
     }
 }

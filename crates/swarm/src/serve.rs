@@ -1,16 +1,19 @@
-//! Serving: answering requests without filling memory.
+//! Serving: answering requests fairly and without filling memory.
 //!
-//! A peer's requests wait in order. Blobs are loaded only shortly before they
-//! can be sent, and sent only as the transport takes them.
+//! Each asker's requests wait in a queue of their own. Askers take turns to
+//! have a blob loaded, and turns to be sent a message where there is a limit
+//! on uploads: none starves, none gets everything. Of what an asker wants it
+//! gets first what was served least, so that a crowd gets different blobs and
+//! trades them instead of fetching each from here.
 
-use alloc::vec::Vec;
+use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 use samara_core::message::{ErrorCode, Features, PART_HEADER_LEN, RESPONSE_HEADER_LEN};
 use samara_core::{BlobId, Message, RequestId};
 
 use crate::Swarm;
-use crate::connection::{Peer, Sending};
+use crate::connection::{Peer, Sending, Serving};
 use crate::face::{ConnectionId, Output, TransferId};
 
 /// Blobs of one peer that are loaded or being loaded: one on its way, one
@@ -26,6 +29,15 @@ pub(crate) enum Waiter {
     Entry(TransferId),
 }
 
+/// Askers that wait for their turn.
+#[derive(Default)]
+pub(crate) struct Turns {
+    /// To have a blob loaded.
+    loads: VecDeque<ConnectionId>,
+    /// To be sent a message within the limit.
+    sends: VecDeque<ConnectionId>,
+}
+
 impl Swarm {
     pub(crate) fn on_request(&mut self, from: ConnectionId, request: RequestId, blob: BlobId) {
         let most = self.config.limits.requests_queued;
@@ -36,60 +48,151 @@ impl Swarm {
             return self.misbehaved(from, ErrorCode::TOO_MANY, "too many requests at once");
         }
         peer.serving.queue.push_back((request, blob));
-        self.serve(from);
+        self.on_named(from, &blob);
+        self.line_up(from);
+        self.load_next();
     }
 
     pub(crate) fn on_cancel(&mut self, from: ConnectionId, request: RequestId) {
+        let gone = self.forget(|waiter| *waiter == Waiter::Peer(from, request));
         let Some(peer) = self.peer_mut(from) else {
             return;
         };
-        peer.serving.queue.retain(|(queued, _)| *queued != request);
-        peer.serving
-            .sending
-            .retain(|sending| sending.request != request);
-        let gone = self.forget(|waiter| *waiter == Waiter::Peer(from, request));
-        if let Some(peer) = self.peer_mut(from) {
-            peer.serving.loading = peer.serving.loading.saturating_sub(gone);
-        }
+        let serving = &mut peer.serving;
+        serving.queue.retain(|(queued, _)| *queued != request);
+        let before = serving.sending.len();
+        serving.sending.retain(|sending| sending.request != request);
+        let unloaded = before - serving.sending.len();
+        serving.loading = serving.loading.saturating_sub(gone);
+        self.serving = self.serving.saturating_sub(gone + unloaded);
         self.serve(from);
     }
 
     /// Sends to a peer what its transport takes and loads what comes next.
     pub(crate) fn serve(&mut self, id: ConnectionId) {
-        while let Some(connection) = self.connections.get_mut(&id) {
-            if connection.queued >= self.config.limits.send_queue {
-                return;
-            }
-            let Some(peer) = connection.ready_mut() else {
+        while self.has_to_send(id) && self.may_send(id) {
+            let Some(message) = self.peer_mut(id).and_then(next_message) else {
                 return;
             };
-            if let Some(message) = next_message(peer) {
-                self.send(id, &message);
-                continue;
+            self.after_message(id, &message);
+            self.send(id, &message);
+        }
+        self.line_up(id);
+        self.load_next();
+    }
+
+    /// Whether something loaded waits for a peer whose transport takes it.
+    fn has_to_send(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id).is_some_and(|connection| {
+            let room = connection.queued < self.config.limits.send_queue;
+            room && connection
+                .ready()
+                .is_some_and(|peer| !peer.serving.sending.is_empty())
+        })
+    }
+
+    /// Whether the limit on uploads lets a peer be sent something now; if
+    /// not, the peer gets its turn later.
+    fn may_send(&mut self, id: ConnectionId) -> bool {
+        let at = self.upload.ready_at(self.now);
+        let first = self.turns.sends.front().is_none_or(|first| *first == id);
+        if at <= self.now && first {
+            self.turns.sends.pop_front();
+            if let Some(peer) = self.peer_mut(id) {
+                peer.serving.held_back = false;
             }
-            return self.load_ahead(id);
+            return true;
+        }
+        if let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut())
+            && !peer.serving.held_back
+        {
+            peer.serving.held_back = true;
+            self.turns.sends.push_back(id);
+        }
+        self.arm(at);
+        false
+    }
+
+    fn after_message(&mut self, id: ConnectionId, message: &Message) {
+        let bytes = crate::answer::blob_bytes(message);
+        self.upload.take(self.now, bytes);
+        let whole = self
+            .peer_mut(id)
+            .is_some_and(|peer| peer.serving.finished());
+        if whole {
+            self.serving = self.serving.saturating_sub(1);
         }
     }
 
-    fn load_ahead(&mut self, id: ConnectionId) {
-        while let Some(peer) = self.peer_mut(id) {
-            if peer.serving.loading + peer.serving.sending.len() >= LOADED_AHEAD {
-                return;
+    /// Serves those who wait for the limit on uploads, in turn.
+    pub(crate) fn run_uploads(&mut self) {
+        for _ in 0..self.turns.sends.len() {
+            let at = self.upload.ready_at(self.now);
+            if at > self.now {
+                return self.arm(at);
             }
-            let Some((request, blob)) = peer.serving.queue.pop_front() else {
+            let Some(id) = self.turns.sends.front().copied() else {
                 return;
             };
-            let held = self.held.get(&blob).copied();
-            let peer = self.peer_mut(id);
-            if peer.is_some_and(|peer| held.is_some_and(|len| peer.takes(len as usize))) {
-                self.load(blob, Waiter::Peer(id, request));
+            self.serve(id);
+            // Gone, or with nothing to send any more.
+            if self.turns.sends.front() == Some(&id) {
+                self.turns.sends.pop_front();
                 if let Some(peer) = self.peer_mut(id) {
-                    peer.serving.loading += 1;
+                    peer.serving.held_back = false;
                 }
-            } else {
-                self.send(id, &Message::NotFound { request, blob });
             }
         }
+    }
+
+    /// Gets in line for loads, if something is to be loaded.
+    fn line_up(&mut self, id: ConnectionId) {
+        let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut()) else {
+            return;
+        };
+        if peer.serving.may_load() && !peer.serving.in_line {
+            peer.serving.in_line = true;
+            self.turns.loads.push_back(id);
+        }
+    }
+
+    /// Loads blobs for those in line, as far as memory allows.
+    fn load_next(&mut self) {
+        while self.serving < self.config.limits.serving
+            && let Some(id) = self.turns.loads.pop_front()
+        {
+            if let Some(peer) = self.peer_mut(id) {
+                peer.serving.in_line = false;
+                self.load_for(id);
+                self.line_up(id);
+            }
+        }
+    }
+
+    fn load_for(&mut self, id: ConnectionId) {
+        let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut()) else {
+            return;
+        };
+        if !peer.serving.may_load() {
+            return;
+        }
+        let served = |blob: &BlobId| self.served.get(blob).copied().unwrap_or_default();
+        let queue = peer.serving.queue.iter().enumerate();
+        let least = queue.min_by_key(|(_, (_, blob))| served(blob));
+        let least = least.map(|(position, _)| position);
+        let Some((request, blob)) = least.and_then(|least| peer.serving.queue.remove(least)) else {
+            return;
+        };
+        let held = self.held.get(&blob).copied();
+        if held.is_none_or(|len| !peer.takes(len as usize)) || !self.offers(&blob) {
+            return self.send(id, &Message::NotFound { request, blob });
+        }
+        if let Some(peer) = self.peer_mut(id) {
+            peer.serving.loading += 1;
+        }
+        self.serving += 1;
+        *self.served.entry(blob).or_default() += 1;
+        self.load(blob, Waiter::Peer(id, request));
     }
 
     pub(crate) fn load(&mut self, blob: BlobId, waiter: Waiter) {
@@ -102,7 +205,7 @@ impl Swarm {
 
     pub(crate) fn on_loaded(&mut self, blob: BlobId, bytes: Option<&Bytes>) {
         if bytes.is_none() {
-            self.held.remove(&blob);
+            self.unhold(&blob);
         }
         for waiter in self.loading.remove(&blob).unwrap_or_default() {
             match waiter {
@@ -119,25 +222,42 @@ impl Swarm {
         blob: BlobId,
         bytes: Option<&Bytes>,
     ) {
+        let now = self.now;
         let Some(peer) = self.peer_mut(id) else {
             return;
         };
         peer.serving.loading = peer.serving.loading.saturating_sub(1);
-        match bytes {
-            Some(bytes) => peer.serving.sending.push_back(Sending {
+        if peer.serving.sending.is_empty() {
+            peer.serving.taken_at = now;
+        }
+        if let Some(bytes) = bytes {
+            peer.serving.sending.push_back(Sending {
                 request,
                 blob,
                 bytes: bytes.clone(),
                 sent: 0,
-            }),
-            None => self.send(id, &Message::NotFound { request, blob }),
+            });
+        } else {
+            self.serving = self.serving.saturating_sub(1);
+            self.send(id, &Message::NotFound { request, blob });
         }
         self.serve(id);
     }
 
+    /// The store does not hold a blob any more.
+    pub(crate) fn unhold(&mut self, blob: &BlobId) {
+        self.held.remove(blob);
+        self.served.remove(blob);
+    }
+
     /// A connection is gone: nothing is loaded for it any more.
-    pub(crate) fn forget_waiters(&mut self, id: ConnectionId) {
+    pub(crate) fn stop_serving(&mut self, id: ConnectionId, serving: &Serving) {
         self.forget(|waiter| matches!(waiter, Waiter::Peer(peer, _) if *peer == id));
+        let loaded = serving.loading + serving.sending.len();
+        self.serving = self.serving.saturating_sub(loaded);
+        self.turns.loads.retain(|waiting| *waiting != id);
+        self.turns.sends.retain(|waiting| *waiting != id);
+        self.load_next();
     }
 
     /// Forgets waiters; how many there were. A load under way with nobody
@@ -150,6 +270,27 @@ impl Swarm {
             before - waiters.len()
         });
         gone.sum()
+    }
+}
+
+impl Serving {
+    fn may_load(&self) -> bool {
+        !self.queue.is_empty() && self.loading + self.sending.len() < LOADED_AHEAD
+    }
+
+    /// Whether something is loaded that the transport does not take.
+    pub(crate) fn waits_for_transport(&self) -> bool {
+        !self.sending.is_empty() && !self.held_back
+    }
+
+    /// Drops the blob that was sent to its end; whether there was one.
+    fn finished(&mut self) -> bool {
+        let front = self.sending.front();
+        let whole = front.is_some_and(|sending| sending.sent == sending.bytes.len());
+        if whole {
+            self.sending.pop_front();
+        }
+        whole
     }
 }
 
@@ -170,7 +311,8 @@ fn next_message(peer: &mut Peer) -> Option<Message> {
     let (request, blob) = (sending.request, sending.blob);
     let total = sending.bytes.len();
     if sending.sent == 0 && fits_whole(total, peer.max_message) {
-        let data = peer.serving.sending.pop_front()?.bytes;
+        sending.sent = total;
+        let data = sending.bytes.clone();
         return Some(Message::Response {
             request,
             blob,
@@ -185,19 +327,5 @@ fn next_message(peer: &mut Peer) -> Option<Message> {
         data: sending.bytes.slice(sending.sent..end),
     };
     sending.sent = end;
-    if end == total {
-        peer.serving.sending.pop_front();
-    }
     Some(message)
-}
-
-/// Cuts a long list into messages the peer accepts.
-pub(crate) fn batches<T>(items: Vec<T>, item_len: usize, max_message: usize) -> Vec<Vec<T>> {
-    let per_message = (max_message.saturating_sub(2) / item_len).clamp(1, 1024);
-    let mut batches = Vec::new();
-    let mut items = items.into_iter().peekable();
-    while items.peek().is_some() {
-        batches.push(items.by_ref().take(per_message).collect());
-    }
-    batches
 }

@@ -24,10 +24,26 @@ impl Millis {
     }
 }
 
+impl Time {
+    /// The span since an earlier moment; none since a later one.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Millis {
+        Millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
 impl Add<Millis> for Time {
     type Output = Self;
 
     fn add(self, span: Millis) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
+
+impl Add for Millis {
+    type Output = Self;
+
+    fn add(self, span: Self) -> Self {
         Self(self.0.saturating_add(span.0))
     }
 }

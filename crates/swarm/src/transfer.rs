@@ -12,7 +12,10 @@ use samara_core::entry::blob::{
 };
 use samara_core::{Blob, BlobId, FileEntry, Link, Topic};
 
+use crate::face::Order;
+use crate::push::Pushing;
 use crate::time::Time;
+use crate::wanted::Urgency;
 
 /// A file being fetched or seeded.
 pub(crate) struct Transfer {
@@ -23,11 +26,16 @@ pub(crate) struct Transfer {
     /// What this phase needs, in order; nothing once it is over.
     pub(crate) blobs: Arc<[BlobId]>,
     pub(crate) paused: bool,
-    /// Whether the user asked for copies elsewhere.
-    pub(crate) pushing: bool,
-    /// Everything another peer needs to take this one's place; empty until
-    /// the transfer is complete and pushed.
-    pub(crate) pushed: Vec<BlobId>,
+    pub(crate) order: Order,
+    /// Nobody it knows gives it anything: others are asked to pass its wants
+    /// on.
+    pub(crate) calling: bool,
+    /// When it begins to call, if nothing comes.
+    pub(crate) call_at: Time,
+    /// Copies elsewhere that the user asked for.
+    pub(crate) copies: Option<u8>,
+    /// The making of them, once the transfer is complete.
+    pub(crate) pushing: Option<Pushing>,
     /// When an idle member may next be left for another.
     pub(crate) swap_at: Time,
     pub(crate) lookup_at: Time,
@@ -68,8 +76,11 @@ impl Transfer {
             link,
             phase,
             paused: false,
-            pushing: false,
-            pushed: Vec::new(),
+            order: Order::default(),
+            calling: false,
+            call_at: now,
+            copies: None,
+            pushing: None,
             swap_at: now,
             lookup_at: now,
             announce_at: now,
@@ -84,13 +95,45 @@ impl Transfer {
         }
     }
 
+    /// The file's entry, once known.
+    pub(crate) const fn entry(&self) -> Option<&Arc<FileEntry>> {
+        match &self.phase {
+            Phase::Fetching { entry, .. } | Phase::Done { entry } => Some(entry),
+            Phase::Resolving(_) | Phase::Failed => None,
+        }
+    }
+
     /// Begins to offer everything to keepers, if everything is there.
-    pub(crate) fn push(&mut self) {
-        self.pushing = true;
-        if let (Phase::Done { entry }, true) = (&self.phase, self.pushed.is_empty()) {
+    pub(crate) fn push(&mut self, copies: u8) {
+        self.copies = Some(copies);
+        if let Phase::Done { entry } = &self.phase {
             let sealed = seal_entry(entry).map(|sealed| sealed.blobs);
-            self.pushed = sealed.iter().flatten().map(Blob::id).collect();
-            self.pushed.extend(ids(entry));
+            let mut blobs: Vec<_> = sealed.iter().flatten().map(Blob::id).collect();
+            blobs.extend(ids(entry));
+            self.pushing = Some(Pushing::new(copies, blobs));
+        }
+    }
+
+    /// How soon the chunk at a position of this phase is needed.
+    pub(crate) fn urgency(&self, position: u32) -> Option<Urgency> {
+        match (&self.phase, &self.order) {
+            _ if self.paused => None,
+            (Phase::Done { .. } | Phase::Failed, _) => None,
+            (Phase::Resolving(_), _) | (Phase::Fetching { .. }, Order::RarestFirst) => {
+                Some(Urgency::Usual)
+            }
+            (Phase::Fetching { .. }, Order::InOrder { from, window }) => {
+                let near = (*from..from.saturating_add(*window)).contains(&position);
+                Some(if near {
+                    Urgency::Next(position)
+                } else {
+                    Urgency::Usual
+                })
+            }
+            (Phase::Fetching { .. }, Order::Only(ranges)) => {
+                let named = ranges.iter().any(|range| range.contains(&position));
+                named.then_some(Urgency::Next(position))
+            }
         }
     }
 

@@ -4,15 +4,17 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use rand_core::Rng as _;
 use samara_core::{BlobId, FileEntry};
 
 use crate::Swarm;
-use crate::ask::{Wanted, WantedState};
-use crate::connection::Connection;
-use crate::face::{Event, Progress, Source, State, Target, TransferFailure, TransferId};
+use crate::connection::{Connection, Peer};
+use crate::face::{
+    Event, Order, Progress, Rates, Source, State, Target, TransferFailure, TransferId,
+};
 use crate::serve::Waiter;
 use crate::transfer::{Phase, Resolving, Step, Transfer};
-use crate::want::ADOPTED;
+use crate::wanted::FOR_OTHERS;
 
 impl Swarm {
     pub(crate) fn on_open(&mut self, id: TransferId, target: Target) {
@@ -26,6 +28,7 @@ impl Swarm {
             Target::Link(_) => self.want_phase(id),
             Target::Entry(entry, _) => self.on_entry(id, entry),
         }
+        self.put_off_call(id);
         self.join_topic(id);
         self.arm(self.now);
     }
@@ -44,11 +47,10 @@ impl Swarm {
                 continue;
             }
             missing += 1;
-            let wanted = self.wanted.entry(*blob).or_insert_with(|| Wanted {
-                slots: [].into(),
-                state: WantedState::Idle,
-            });
-            wanted.slots.insert((id, index));
+            let urgency = transfer.urgency(index);
+            let rng = &mut self.rng;
+            self.wanted
+                .add(*blob, (id, index), urgency, || rng.next_u32());
         }
         for connection in self.connections.values_mut() {
             if let Some(peer) = connection.ready_mut() {
@@ -140,7 +142,9 @@ impl Swarm {
             transfer: id,
             entry,
         });
+        self.share(id);
         self.want_phase(id);
+        self.tell_all_holdings();
     }
 
     fn on_chunk(&mut self, id: TransferId, index: u32) {
@@ -173,8 +177,8 @@ impl Swarm {
     }
 
     fn push_done(&mut self, id: TransferId) {
-        if self.transfers.get(&id).is_some_and(|t| t.pushing) {
-            self.on_push(id);
+        if let Some(copies) = self.transfers.get(&id).and_then(|t| t.copies) {
+            self.on_push(id, copies);
         }
     }
 
@@ -193,9 +197,11 @@ impl Swarm {
     /// The store refused a blob: nobody who needs it can go on.
     pub(crate) fn on_store_failed(&mut self, blob: BlobId, text: &str) {
         let wanted = self.wanted.remove(&blob);
+        self.end_favour(blob);
         for (transfer, _) in wanted.into_iter().flat_map(|wanted| wanted.slots) {
-            if transfer == ADOPTED {
+            if transfer == FOR_OTHERS {
                 self.refuse_push(blob, "the keeper's store has no room");
+                self.end_all_favours();
             } else {
                 self.fail(transfer, TransferFailure::Store(text.into()));
             }
@@ -204,22 +210,24 @@ impl Swarm {
 
     /// Nothing is wanted for this transfer any more.
     fn unwant(&mut self, id: TransferId) {
-        let mut over = Vec::new();
-        self.wanted.retain(|blob, wanted| {
-            wanted.slots.retain(|(transfer, _)| *transfer != id);
-            let wanted = !wanted.slots.is_empty();
-            if !wanted {
-                over.push(*blob);
+        let over = self.wanted.remove_slots(id);
+        let mut blobs = Vec::with_capacity(over.len());
+        for (blob, wanted) in over {
+            if let crate::wanted::State::Requested(asked) = wanted.state {
+                for (of, request) in asked {
+                    self.cancel(of, request);
+                }
             }
-            wanted
-        });
-        self.withdraw(id, &over);
+            blobs.push(blob);
+        }
+        self.withdraw(id, &blobs);
     }
 
     pub(crate) fn on_pause(&mut self, id: TransferId) {
         if let Some(transfer) = self.transfers.get_mut(&id) {
             transfer.paused = true;
         }
+        self.reprioritise(id);
     }
 
     pub(crate) fn on_resume(&mut self, id: TransferId) {
@@ -228,17 +236,39 @@ impl Swarm {
         };
         transfer.paused = false;
         transfer.lookup_at = self.now;
-        // Blobs that a pause kept from being asked for are worth asking again.
-        let peers: Vec<_> = self.connections.keys().copied().collect();
-        for peer in peers {
-            let has = self.peer_mut(peer).map(|peer| peer.asking.has.clone());
-            for blob in has.unwrap_or_default() {
-                self.offer(peer, blob);
-            }
-            self.tell_wants(peer);
-            self.ask(peer);
-        }
+        self.put_off_call(id);
+        self.reprioritise(id);
+        self.tell_all_wants();
         self.meet_all();
+        self.arm(self.now);
+    }
+
+    pub(crate) fn on_prioritise(&mut self, id: TransferId, order: Order) {
+        if let Some(transfer) = self.transfers.get_mut(&id) {
+            transfer.order = order;
+        }
+        self.reprioritise(id);
+    }
+
+    /// Works out anew in which order a transfer's blobs are asked for.
+    fn reprioritise(&mut self, id: TransferId) {
+        let Some(transfer) = self.transfers.get(&id) else {
+            return;
+        };
+        let transfers = &self.transfers;
+        self.wanted.reprioritise(&transfer.blobs, |(of, position)| {
+            if of == FOR_OTHERS {
+                return Some(crate::wanted::Urgency::Help);
+            }
+            transfers.get(&of)?.urgency(position)
+        });
+        self.ask_all();
+    }
+
+    pub(crate) fn on_limit(&mut self, rates: Rates) {
+        self.upload.set(rates.upload, self.now);
+        self.download.set(rates.download, self.now);
+        self.asks_wait = true;
         self.arm(self.now);
     }
 
@@ -247,12 +277,15 @@ impl Swarm {
             return;
         };
         self.unwant(id);
-        if !self
-            .transfers
-            .values()
-            .any(|other| other.topic == transfer.topic)
-        {
+        self.unshare(id);
+        let others = self.transfers.iter();
+        let same = others.filter(|(_, other)| other.topic == transfer.topic);
+        let same: Vec<_> = same.map(|(id, _)| *id).collect();
+        if same.is_empty() {
             self.leave_topic(transfer.topic);
+        }
+        for id in same {
+            self.share(id);
         }
     }
 
@@ -299,19 +332,33 @@ impl Swarm {
     }
 
     fn sources(&self, id: TransferId) -> Vec<Source> {
+        let of_transfer = |blob: &BlobId| {
+            let wanted = self.wanted.get(blob);
+            wanted.is_some_and(|wanted| wanted.slots.iter().any(|(of, _)| *of == id))
+        };
         let peers = self.connections.values().filter_map(Connection::ready);
         let sources = peers.filter_map(|peer| {
-            let first = ((id, 0), BlobId::from_bytes([0; BlobId::LEN]));
-            let next = peer.asking.available.range(first..).next();
-            let offers = next.is_some_and(|((of, _), _)| *of == id);
             let gave = peer.asking.gave.get(&id).copied();
-            (offers || gave.is_some()).then(|| Source {
-                peer: peer.id,
-                path: peer.path,
-                bytes: gave.unwrap_or_default(),
-            })
+            let offers = || peer.asking.has.keys().any(of_transfer);
+            (gave.is_some() || offers()).then(|| peer.source(gave.unwrap_or_default()))
         });
         sources.collect()
+    }
+}
+
+impl Peer {
+    /// This peer as a source that gave so many bytes.
+    pub(crate) fn source(&self, bytes: u64) -> Source {
+        let pace = &self.asking.pace;
+        let busy = !self.asking.requests.is_empty();
+        Source {
+            peer: self.id,
+            path: self.path,
+            bytes,
+            rate: pace.rate().filter(|_| busy).unwrap_or_default(),
+            round_trip: pace.round_trip(),
+            requests: self.asking.requests.len(),
+        }
     }
 }
 

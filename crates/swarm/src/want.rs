@@ -1,32 +1,37 @@
 //! Wants and haves: who is told what, and what follows from hearing it.
 //!
-//! A want is told to a peer once. The peer answers with HAVE at once or as
-//! soon as it holds the blob. A peer that both wants and holds a blob pushes
-//! it: whoever keeps pushed blobs fetches it from there.
+//! A want is told to a peer once, and again when it becomes more urgent to be
+//! helped. The peer answers with HAVE at once or as soon as it holds the blob.
+//! What is wanted for others is in [`crate::gossip`], what is offered to
+//! keepers in [`crate::push`].
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+use samara_core::blob::MAX_BLOB_LEN;
 use samara_core::message::{ErrorCode, Features, Hops};
-use samara_core::{BlobId, Message, RequestId};
+use samara_core::{BlobId, Message};
 
 use crate::Swarm;
-use crate::ask::{Wanted, WantedState};
-use crate::connection::{Connection, Scope};
-use crate::face::{ConnectionId, Event, TransferId};
-use crate::serve::batches;
-
-/// The transfer that pushed blobs belong to: nobody's.
-pub(crate) const ADOPTED: TransferId = TransferId(0);
+use crate::connection::Scope;
+use crate::face::{ConnectionId, TransferId};
+use crate::time::Millis;
+use crate::wanted::Wanted;
 
 const HAVE_LEN: usize = 36;
 const WANT_LEN: usize = 33;
+
+/// A transfer that got nothing for so long asks others to help looking.
+const CALL_AFTER: Millis = Millis::seconds(5);
+
+#[expect(clippy::cast_possible_truncation, reason = "a mebibyte fits")]
+const LONGEST: u32 = MAX_BLOB_LEN as u32;
 
 impl Swarm {
     /// Tells a peer the wants it may know and was not told. No transfer takes
     /// all of what may be told, so that the next has something left.
     pub(crate) fn tell_wants(&mut self, id: ConnectionId) {
-        let most = self.config.limits.wants_per_peer;
+        let most = self.config.limits.wants_per_peer / 2;
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -38,19 +43,28 @@ impl Swarm {
         let Some(peer) = connection.ready_mut() else {
             return;
         };
+        let gossips = peer.features.contains(Features::GOSSIP);
         let share = most / (incomplete.len() + 1);
         let left = most.saturating_sub(peer.telling.told.values().map(BTreeSet::len).sum());
         let mut wants = Vec::new();
         for (id, transfer) in incomplete {
+            if peer.shown.is_mutual(*id) {
+                continue;
+            }
             let told = peer.telling.told.entry(*id).or_default();
             let cursor = peer.telling.cursors.entry(*id).or_default();
+            let hops = if gossips && !transfer.calling {
+                Hops::QUIET
+            } else {
+                Hops::OWN
+            };
             while told.len() < share
                 && wants.len() < left
                 && let Some(blob) = transfer.blobs.get(*cursor)
             {
                 *cursor += 1;
-                if self.wanted.contains_key(blob) && told.insert(*blob) {
-                    wants.push((*blob, Hops::OWN));
+                if self.wanted.contains(blob) && told.insert(*blob) {
+                    wants.push((*blob, hops));
                 }
             }
         }
@@ -80,7 +94,7 @@ impl Swarm {
             for blob in blobs {
                 peer.asking.has.remove(blob);
             }
-            peer.telling.pushes.remove(&transfer);
+            Self::forget_push(peer, transfer);
             let others = &peer.telling.told;
             let over = |blob: &BlobId| !others.values().any(|told| told.contains(blob));
             let wants = told.into_iter().filter(over);
@@ -101,7 +115,51 @@ impl Swarm {
         }
     }
 
-    fn send_wants(&mut self, to: ConnectionId, wants: Vec<(BlobId, Hops)>) {
+    /// Something came for a transfer: it needs no help for a while.
+    pub(crate) fn put_off_call(&mut self, transfer: TransferId) {
+        let at = self.now + CALL_AFTER;
+        if let Some(transfer) = self.transfers.get_mut(&transfer) {
+            transfer.call_at = at;
+        }
+        self.arm(at);
+    }
+
+    /// Transfers that get nothing from those they know ask them to pass their
+    /// wants on.
+    pub(crate) fn run_calls(&mut self) {
+        let now = self.now;
+        let transfers = self.transfers.iter_mut();
+        let silent = transfers.filter(|(_, t)| t.is_incomplete() && !t.paused && !t.calling);
+        let (mut calling, mut later) = (Vec::new(), Vec::new());
+        for (id, transfer) in silent {
+            if transfer.call_at <= now {
+                transfer.calling = true;
+                calling.push(*id);
+            } else {
+                later.push(transfer.call_at);
+            }
+        }
+        for at in later {
+            self.arm(at);
+        }
+        if calling.is_empty() {
+            return;
+        }
+        for connection in self.connections.values_mut() {
+            let Some(peer) = connection.ready_mut() else {
+                continue;
+            };
+            if peer.features.contains(Features::GOSSIP) {
+                for transfer in &calling {
+                    peer.telling.cursors.remove(transfer);
+                    peer.telling.told.remove(transfer);
+                }
+            }
+        }
+        self.tell_all_wants();
+    }
+
+    pub(crate) fn send_wants(&mut self, to: ConnectionId, wants: Vec<(BlobId, Hops)>) {
         let Some(max) = self.peer_mut(to).map(|peer| peer.max_message) else {
             return;
         };
@@ -110,7 +168,7 @@ impl Swarm {
         }
     }
 
-    fn send_haves(&mut self, to: ConnectionId, haves: Vec<(BlobId, u32)>) {
+    pub(crate) fn send_haves(&mut self, to: ConnectionId, haves: Vec<(BlobId, u32)>) {
         let Some(max) = self.peer_mut(to).map(|peer| peer.max_message) else {
             return;
         };
@@ -121,28 +179,30 @@ impl Swarm {
 
     pub(crate) fn on_want(&mut self, from: ConnectionId, wants: Vec<(BlobId, Hops)>) {
         let most = self.config.limits.wants_per_peer;
-        let (mut haves, mut withdrawn) = (Vec::new(), Vec::new());
+        let mut haves = Vec::new();
         let blobs: Vec<_> = wants.iter().map(|(blob, _)| *blob).collect();
         for (blob, hops) in wants {
+            self.on_named(from, &blob);
             let held = self.held.get(&blob).copied();
+            let held = held.filter(|_| self.offers(&blob));
             let Some(peer) = self.peer_mut(from) else {
                 return;
             };
             let serving = &mut peer.serving;
             if hops == Hops::WITHDRAWN {
                 serving.wants.remove(&blob);
-                withdrawn.push(blob);
+                self.end_favour_for(from, blob);
             } else if let Some(len) = held {
                 haves.push((blob, len));
-            } else if serving.wants.len() < most {
+            } else if serving.wants.contains(&blob) || serving.wants.len() < most {
                 serving.wants.insert(blob);
+                self.favour(from, blob, hops);
             } else {
                 serving.excess += 1;
             }
         }
         self.send_haves(from, haves);
         self.widen_scope(from, &blobs);
-        self.disown(&withdrawn);
         let excess = self.peer_mut(from).map_or(0, |peer| peer.serving.excess);
         if excess > most {
             self.misbehaved(from, ErrorCode::TOO_MANY, "too many wants at once");
@@ -151,14 +211,20 @@ impl Swarm {
 
     pub(crate) fn on_have(&mut self, from: ConnectionId, haves: Vec<(BlobId, u32)>) {
         let blobs: Vec<_> = haves.iter().map(|(blob, _)| *blob).collect();
+        let most = self.config.limits.help_len;
         for (blob, len) in haves {
-            self.adopt(from, blob, len);
-            self.offer(from, blob);
-            if let Some(peer) = self.peer_mut(from) {
-                peer.telling.answered(blob);
+            let for_others = self.wanted.get(&blob).is_some_and(Wanted::is_for_others);
+            let Some(peer) = self.peer_mut(from) else {
+                return;
+            };
+            peer.telling.answered(blob);
+            let believed = !peer.asking.broken.contains(&blob);
+            self.note_have(from, &blob);
+            if believed && (!for_others || len <= most) {
+                self.offer(from, blob, len.min(LONGEST));
             }
         }
-        self.count_pushed(from, &blobs);
+        self.on_kept(from, &blobs);
         self.widen_scope(from, &blobs);
         self.tell_wants(from);
         self.ask(from);
@@ -185,19 +251,22 @@ impl Swarm {
     pub(crate) fn on_held(&mut self, blob: BlobId, len: u32) {
         self.held.insert(blob, len);
         let wanted = self.wanted.remove(&blob);
-        let (mut waiting, mut told) = (Vec::new(), Vec::new());
+        let offered = self.offers(&blob);
+        let mut waiting = self.lacking(&blob);
+        let mut told = Vec::new();
         for (id, connection) in &mut self.connections {
             let Some(peer) = connection.ready_mut() else {
                 continue;
             };
             peer.asking.has.remove(&blob);
-            if peer.serving.wants.remove(&blob) {
+            if offered && peer.serving.wants.remove(&blob) && !waiting.contains(id) {
                 waiting.push(*id);
             }
             if peer.telling.answered(blob) {
                 told.push(*id);
             }
         }
+        self.end_favour(blob);
         for id in waiting {
             self.send(id, &Message::Have([(blob, len)].into()));
         }
@@ -206,166 +275,25 @@ impl Swarm {
             self.tell_wants_if_few(id);
         }
         for (transfer, index) in wanted.into_iter().flat_map(|wanted| wanted.slots) {
+            self.put_off_call(transfer);
             self.on_arrived(transfer, index);
         }
     }
 
-    /// Takes a pushed blob: one that its holder also wants.
-    fn adopt(&mut self, from: ConnectionId, blob: BlobId, len: u32) {
-        let limits = &self.config.limits;
-        let keeps = self.config.features.contains(Features::KEEPS);
-        let fits = len <= limits.adopt_len && self.wanted.len() < limits.adopting;
-        let known = self.held.contains_key(&blob) || self.wanted.contains_key(&blob);
-        if !keeps || !fits || known {
-            return;
-        }
-        let pushed = self
-            .peer_mut(from)
-            .is_some_and(|peer| peer.serving.wants.contains(&blob));
-        if pushed {
-            self.adopted = self.adopted.wrapping_add(1);
-            let slots = [(ADOPTED, self.adopted)].into();
-            let state = WantedState::Idle;
-            self.wanted.insert(blob, Wanted { slots, state });
-        }
+    /// Whether others may know that a blob is held here. A stingy peer serves
+    /// only what its user shares.
+    pub(crate) fn offers(&self, blob: &BlobId) -> bool {
+        !self.config.generosity.stingy || self.shared.contains_key(blob)
     }
+}
 
-    /// Takes nothing more of a push that was taken back.
-    fn disown(&mut self, blobs: &[BlobId]) {
-        for blob in blobs {
-            if self
-                .wanted
-                .get(blob)
-                .is_some_and(|w| w.is_adopted() && w.state == WantedState::Idle)
-            {
-                self.wanted.remove(blob);
-            }
-        }
+/// Cuts a long list into messages the peer accepts.
+fn batches<T>(items: Vec<T>, item_len: usize, max_message: usize) -> Vec<Vec<T>> {
+    let per_message = (max_message.saturating_sub(2) / item_len).clamp(1, 1024);
+    let mut batches = Vec::new();
+    let mut items = items.into_iter().peekable();
+    while items.peek().is_some() {
+        batches.push(items.by_ref().take(per_message).collect());
     }
-
-    /// Forgets those of a gone peer's pushed blobs that nobody else holds.
-    pub(crate) fn disown_lost(&mut self, lost: &BTreeSet<BlobId>) {
-        for blob in lost {
-            let Some(wanted) = self.wanted.get(blob) else {
-                continue;
-            };
-            let mut peers = self.connections.values().filter_map(Connection::ready);
-            let needed = !wanted.is_adopted() || wanted.state == WantedState::Storing;
-            if !needed && !peers.any(|peer| peer.asking.has.contains(blob)) {
-                self.wanted.remove(blob);
-            }
-        }
-    }
-
-    pub(crate) fn on_push(&mut self, transfer: TransferId) {
-        if let Some(transfer) = self.transfers.get_mut(&transfer) {
-            transfer.push();
-        }
-        let peers: Vec<_> = self.connections.keys().copied().collect();
-        for id in peers {
-            if let Some(peer) = self.peer_mut(id) {
-                peer.telling.full = false;
-            }
-            self.push_all(id);
-        }
-    }
-
-    /// Offers a peer what is pushed, as far as it may be at once.
-    pub(crate) fn push_all(&mut self, id: ConnectionId) {
-        let most = self.config.limits.wants_per_peer / 2;
-        let keeps = |peer: &mut crate::connection::Peer| peer.features.contains(Features::KEEPS);
-        if !self
-            .peer_mut(id)
-            .is_some_and(|peer| keeps(peer) && !peer.telling.full)
-        {
-            return;
-        }
-        let mut offers = Vec::new();
-        for (transfer, pushed) in &self.transfers {
-            if pushed.pushed.is_empty() {
-                continue;
-            }
-            let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut()) else {
-                return;
-            };
-            let push = peer.telling.pushes.entry(*transfer).or_default();
-            while push.offered.len() < most
-                && let Some(blob) = pushed.pushed.get(push.cursor)
-            {
-                push.cursor += 1;
-                if let Some(len) = self.held.get(blob) {
-                    push.offered.insert(*blob);
-                    offers.push((*blob, *len));
-                }
-            }
-        }
-        // The want first: the have then makes the pair that is a push.
-        let wants = offers.iter().map(|(blob, _)| (*blob, Hops::OWN)).collect();
-        self.send_wants(id, wants);
-        self.send_haves(id, offers);
-    }
-
-    /// There is no room for a pushed blob: whoever pushed it is told.
-    pub(crate) fn refuse_push(&mut self, blob: BlobId, why: &str) {
-        let pushing = self.connections.iter_mut().filter_map(|(id, connection)| {
-            let peer = connection.ready_mut()?;
-            let wanted = peer.serving.wants.remove(&blob);
-            (wanted && peer.asking.has.contains(&blob)).then_some(*id)
-        });
-        for id in pushing.collect::<Vec<_>>() {
-            let (request, code) = (RequestId(0), ErrorCode::FULL);
-            let text = why.into();
-            self.send(
-                id,
-                &Message::Error {
-                    request,
-                    code,
-                    text,
-                },
-            );
-        }
-    }
-
-    /// A keeper is full: nothing more is offered to it, and what was is taken
-    /// back.
-    pub(crate) fn on_push_refused(&mut self, from: ConnectionId, why: &str) {
-        let Some(peer) = self.peer_mut(from) else {
-            return;
-        };
-        peer.telling.full = true;
-        let pushes = core::mem::take(&mut peer.telling.pushes);
-        let offered = pushes.values().flat_map(|push| push.offered.iter());
-        let withdrawn = offered.map(|blob| (*blob, Hops::WITHDRAWN)).collect();
-        self.send_wants(from, withdrawn);
-        for transfer in pushes.into_keys() {
-            let reason = why.into();
-            self.event(Event::PushRefused { transfer, reason });
-        }
-    }
-
-    fn count_pushed(&mut self, from: ConnectionId, blobs: &[BlobId]) {
-        let Some(peer) = self.peer_mut(from) else {
-            return;
-        };
-        let mut counted = Vec::new();
-        for (transfer, push) in &mut peer.telling.pushes {
-            let before = push.held;
-            for blob in blobs {
-                push.held += u32::from(push.offered.remove(blob));
-            }
-            if push.held > before {
-                counted.push((*transfer, push.held));
-            }
-        }
-        for (transfer, held) in counted {
-            let pushed = self.transfers.get(&transfer).map_or(0, |t| t.pushed.len());
-            let total = u32::try_from(pushed).unwrap_or(u32::MAX);
-            self.event(Event::Pushed {
-                transfer,
-                held,
-                total,
-            });
-            self.push_all(from);
-        }
-    }
+    batches
 }

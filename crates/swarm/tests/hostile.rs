@@ -10,9 +10,10 @@ mod victim;
 use bytes::Bytes;
 use proptest::prelude::*;
 use samara_core::blob::{MAX_BLOB_LEN, TAG_LEN};
+use samara_core::identity::Proof;
 use samara_core::message::{ErrorCode, Features, Handshake, Hops, PROTOCOL_VERSION, Reach};
 use samara_core::{BlobId, MemberId, Message, RequestId, Topic};
-use samara_swarm::{Input, Output, Path, StoreFailure};
+use samara_swarm::{Cause, Event, Input, Output, Path, Problem, StoreFailure};
 use victim::{Victim, assert_cut, blob, handshake, sent};
 
 #[test]
@@ -42,6 +43,35 @@ fn a_peer_of_another_version_is_told_so_and_cut() {
     let mut victim = Victim::new(Features::default());
     let outputs = victim.receive(&Message::Handshake(handshake(2)));
     assert_cut(&outputs, ErrorCode::VERSION);
+}
+
+/// A dialed peer's answer, and what the user hears of it.
+fn problem_after(answer: &Message) -> Problem {
+    let (mut victim, _) = Victim::dialing();
+    let outputs = victim.receive(answer);
+    let mut problems = outputs.into_iter().filter_map(|output| match output {
+        Output::Event(Event::Kept { problem, .. }) => problem,
+        _ => None,
+    });
+    problems.next().expect("the address is not connected")
+}
+
+#[test]
+fn another_version_is_told_from_other_failures_whoever_notices_it() {
+    let refusal = |code| Message::Error {
+        request: RequestId(0),
+        code,
+        text: "no".into(),
+    };
+    let newer = Message::HandshakeAck(handshake(2), Proof::from_bytes([0; Proof::LEN]));
+    for (answer, cause) in [
+        (newer, Cause::OtherVersion),
+        (refusal(ErrorCode::VERSION), Cause::OtherVersion),
+        (refusal(ErrorCode::TOO_MANY), Cause::Unreachable),
+        (Message::Have(Vec::new()), Cause::Unreachable),
+    ] {
+        assert_eq!(problem_after(&answer).cause, cause, "{answer:?}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Tests with the real binary and a real browser.
+//! Tests with the real binary and real browsers.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use crate::process::{run_cargo, run_tests};
-use crate::setup::{self, E2E, FOR_E2E};
+use crate::setup::{self, CHROMIUM, E2E, FIREFOX, FOR_E2E};
 use crate::tally::Tally;
 use crate::web;
 use crate::workspace::Workspace;
@@ -27,11 +27,11 @@ pub fn counted(
 ) -> anyhow::Result<()> {
     setup::ensure(workspace, &FOR_E2E)?;
     web::build(workspace)?;
-    let chromium = setup::find_chromium()?.context("set-up has found Chromium and lost it")?;
     let mut tests = workspace.npm(E2E);
     tests
         .env("SAMARA_BIN", binary(workspace, &[])?)
-        .env("SAMARA_CHROMIUM", chromium)
+        .env(CHROMIUM.variable, CHROMIUM.found()?)
+        .env(FIREFOX.variable, FIREFOX.found()?)
         .args(["test", "--"])
         .args(arguments);
     run_tests(&mut tests, tally)

@@ -69,7 +69,10 @@ impl Session {
             | Message::NotFound { .. }
             | Message::Error { .. }
             | Message::Part { .. }
-            | Message::Cancel { .. } => return Err(Ending::Unexpected),
+            | Message::Cancel { .. }
+            | Message::HaveBits { .. }
+            | Message::Challenge { .. }
+            | Message::Possession { .. } => return Err(Ending::Unexpected),
         }
         Ok(())
     }

@@ -92,9 +92,9 @@ pub async fn pushed(transfer: &mut Transfer) {
         matches!(event, TransferEvent::Done).then_some(())
     })
     .await;
-    transfer.push();
+    transfer.push(1);
     until(transfer, |event| match event {
-        TransferEvent::Pushed { held, total } => (held == total).then_some(()),
+        TransferEvent::Pushed { copies, .. } => (copies == 1).then_some(()),
         _ => None,
     })
     .await;

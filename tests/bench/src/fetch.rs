@@ -1,5 +1,5 @@
 //! A native fetch over loopback WebSocket into a file, against a bare
-//! WebSocket that writes the same bytes to a file.
+//! WebSocket that writes the same bytes to a file and syncs it.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -9,30 +9,32 @@ use anyhow::{Context as _, ensure};
 
 use crate::figure::{Figure, Row};
 use crate::input::MEBIBYTE;
+use crate::place::{Kind, Place};
 use crate::process::{self, Samara, Server};
 
-pub fn measure(samara: &Samara, file: &Path, rounds: usize) -> anyhow::Result<Row> {
-    let bytes = file.metadata()?.len();
-    let seeder = tempfile::tempdir()?;
-    let entry = seeder.path().join("entry.json");
-    let mut ingest = samara.command("ingest", seeder.path());
-    ingest
-        .arg("-i")
-        .arg(file)
-        .arg("-o")
-        .arg(&entry)
-        .stderr(Stdio::null());
-    ensure!(ingest.status()?.success(), "ingest failed");
-    let one = || Ok((ours(samara, &entry, seeder.path(), bytes)?, bare(bytes)?));
+pub fn measure(samara: &Samara, place: &Place, rounds: usize) -> anyhow::Result<Row> {
+    let seeder = place.folder()?;
+    let (store, entry) = (seeder.path().join("store"), seeder.path().join("entry"));
+    let mut ingest = samara.command("ingest", &store);
+    ingest.arg("-i").arg(&place.input).arg("-o").arg(&entry);
+    ensure!(
+        ingest.stderr(Stdio::null()).status()?.success(),
+        "ingest failed"
+    );
+    let one = || Ok((ours(samara, &entry, &store, place)?, bare(place)?));
+    let (what, goal) = match place.kind {
+        Kind::Memory => ("native fetch into a file, in memory", Some(0.5)),
+        Kind::Disk => ("native fetch into a file, on the disk", None),
+    };
     Ok(Row {
-        what: "native fetch into a file",
-        baseline: "a bare WebSocket writing to a file",
-        goal: 0.5,
+        what,
+        baseline: "a bare WebSocket writing to a file, synced",
+        goal,
         rounds: (0..rounds).map(|_| one()).collect::<anyhow::Result<_>>()?,
     })
 }
 
-fn ours(samara: &Samara, entry: &Path, store: &Path, bytes: u64) -> anyhow::Result<Figure> {
+fn ours(samara: &Samara, entry: &Path, store: &Path, place: &Place) -> anyhow::Result<Figure> {
     let mut seed = samara.command("seed", store);
     seed.args(["--listen", "127.0.0.1:0", "--no-dht", "--json", "-i"])
         .arg(entry);
@@ -41,13 +43,13 @@ fn ours(samara: &Samara, entry: &Path, store: &Path, bytes: u64) -> anyhow::Resu
     let seed = Server(seed);
     let address = listening(BufReader::new(events))?;
 
-    let reader = tempfile::tempdir()?;
+    let reader = place.folder()?;
     let mut fetch = samara.command("fetch", &reader.path().join("store"));
     fetch
         .args(["--no-dht", "--peer", &format!("ws://{address}"), "-i"])
         .arg(entry);
     fetch.arg("-o").arg(reader.path().join("out.bin"));
-    process::measure(bytes, Some(seed), fetch.stderr(Stdio::null()))
+    process::measure(place.bytes()?, Some(seed), fetch.stderr(Stdio::null()))
 }
 
 /// The address that a seeding process says it listens at.
@@ -61,7 +63,8 @@ fn listening(events: impl std::io::BufRead) -> anyhow::Result<String> {
     anyhow::bail!("samara seed ended before it listened")
 }
 
-fn bare(bytes: u64) -> anyhow::Result<Figure> {
+fn bare(place: &Place) -> anyhow::Result<Figure> {
+    let bytes = place.bytes()?;
     let itself = std::env::current_exe()?;
     let mebibytes = (bytes / MEBIBYTE as u64).to_string();
     let mut send = Command::new(&itself);
@@ -74,7 +77,7 @@ fn bare(bytes: u64) -> anyhow::Result<Figure> {
     let mut port = String::new();
     BufReader::new(stdout).read_line(&mut port)?;
 
-    let folder = tempfile::tempdir()?;
+    let folder = place.folder()?;
     let mut receive = Command::new(&itself);
     receive
         .args(["bare-receive", port.trim()])

@@ -35,8 +35,8 @@ impl Figure {
 pub struct Row {
     pub what: &'static str,
     pub baseline: &'static str,
-    /// What the ratio should reach.
-    pub goal: f64,
+    /// What the ratio should reach, if anything was promised.
+    pub goal: Option<f64>,
     /// Rounds of samara and of the baseline, taken in turn.
     pub rounds: Vec<(Figure, Figure)>,
 }

@@ -1,7 +1,8 @@
-//! Ingest against the slower of the two primitives it cannot do without.
+//! Ingest: in memory against the slower of the two primitives it cannot do
+//! without, on the disk against a copy of the file.
 
 use std::hint::black_box;
-use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -9,27 +10,51 @@ use sha2::{Digest as _, Sha256};
 
 use crate::figure::{Figure, Row};
 use crate::input::MEBIBYTE;
+use crate::place::{Kind, Place};
 use crate::process::{self, Samara};
 
-pub fn measure(samara: &Samara, file: &Path, rounds: usize) -> anyhow::Result<Row> {
-    let bytes = file.metadata()?.len();
+pub fn measure(samara: &Samara, place: &Place, rounds: usize) -> anyhow::Result<Row> {
     let one = || -> anyhow::Result<_> {
-        let store = tempfile::tempdir()?;
-        let mut ingest = samara.command("ingest", store.path());
-        ingest
-            .arg("-i")
-            .arg(file)
-            .arg("-o")
-            .arg(store.path().join("entry.json"));
-        let ours = process::measure(bytes, None, ingest.stderr(std::process::Stdio::null()))?;
-        Ok((ours, slower_primitive(bytes)?))
+        let bare = match place.kind {
+            Kind::Memory => slower_primitive(place.bytes()?)?,
+            Kind::Disk => copy(place)?,
+        };
+        Ok((ours(samara, place)?, bare))
+    };
+    let (what, baseline, goal) = match place.kind {
+        Kind::Memory => (
+            "ingest, in memory",
+            "the slower of SHA-256 and ChaCha20-Poly1305, one core",
+            Some(0.8),
+        ),
+        Kind::Disk => ("ingest, on the disk", "`cp` and `sync` of the file", None),
     };
     Ok(Row {
-        what: "ingest",
-        baseline: "the slower of SHA-256 and ChaCha20-Poly1305, one core",
-        goal: 0.8,
+        what,
+        baseline,
+        goal,
         rounds: (0..rounds).map(|_| one()).collect::<Result<_, _>>()?,
     })
+}
+
+fn ours(samara: &Samara, place: &Place) -> anyhow::Result<Figure> {
+    let store = place.folder()?;
+    let mut ingest = samara.command("ingest", &store.path().join("store"));
+    ingest.arg("-i").arg(&place.input);
+    ingest.arg("-o").arg(store.path().join("entry.json"));
+    process::measure(place.bytes()?, None, ingest.stderr(Stdio::null()))
+}
+
+fn copy(place: &Place) -> anyhow::Result<Figure> {
+    let folder = place.folder()?;
+    let mut copy = Command::new("sh");
+    copy.args([
+        "-c",
+        "cp --reflink=never \"$1\" \"$2\" && sync \"$2\"",
+        "sh",
+    ]);
+    copy.arg(&place.input).arg(folder.path().join("copy"));
+    process::measure(place.bytes()?, None, &mut copy)
 }
 
 /// Both as the product uses them: sha2 and ring.

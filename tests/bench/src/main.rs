@@ -10,14 +10,16 @@ mod fetch;
 mod figure;
 mod ingest;
 mod input;
+mod place;
 mod process;
 mod report;
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
+use crate::figure::Row;
+use crate::place::Place;
 use crate::process::Samara;
 
 /// Measures samara against bare baselines.
@@ -37,6 +39,14 @@ struct Arguments {
     /// Leave the browsers out
     #[arg(long)]
     native_only: bool,
+    /// Leave the rows on the disk out
+    #[arg(long)]
+    no_disk: bool,
+    /// What the samara binary was built from: written to
+    /// `docs/benchmarks.md` with the table. Without it, or with
+    /// `--dry-run`, the table is printed only
+    #[arg(long)]
+    commit: Option<String>,
     /// Print the table and leave `docs/benchmarks.md` alone
     #[arg(long)]
     dry_run: bool,
@@ -63,19 +73,27 @@ fn main() -> anyhow::Result<()> {
 
 fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let samara = Samara::find(&arguments.samara)?;
-    let folder = tempfile::tempdir().context("no folder for temporary files")?;
-    let file = input::file(folder.path(), arguments.mebibytes)?;
-    let mut rows = vec![
-        ingest::measure(&samara, &file, arguments.rounds)?,
-        fetch::measure(&samara, &file, arguments.rounds)?,
-    ];
+    let memory = Place::memory(arguments.mebibytes)?;
+    let mut rows = native(&samara, &memory, arguments.rounds)?;
+    drop(memory);
+    if !arguments.no_disk {
+        let disk = Place::disk(arguments.mebibytes)?;
+        rows.extend(native(&samara, &disk, arguments.rounds)?);
+    }
     if !arguments.native_only {
         rows.push(browser::measure(&samara, arguments.rounds)?);
     }
     let report = report::markdown(&rows);
     println!("{report}");
-    if !arguments.dry_run {
-        report::write(&report)?;
+    match &arguments.commit {
+        Some(commit) if !arguments.dry_run => report::write(&report, commit),
+        Some(_) | None => Ok(()),
     }
-    Ok(())
+}
+
+fn native(samara: &Samara, place: &Place, rounds: usize) -> anyhow::Result<Vec<Row>> {
+    Ok(vec![
+        ingest::measure(samara, place, rounds)?,
+        fetch::measure(samara, place, rounds)?,
+    ])
 }

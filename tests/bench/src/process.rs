@@ -51,8 +51,16 @@ fn warm_memory() {
     std::hint::black_box(memory);
 }
 
+/// What earlier runs left to be written would be written during the next.
+fn settle_disk() -> anyhow::Result<()> {
+    let synced = Command::new("sync").status()?;
+    ensure!(synced.success(), "sync failed: {synced}");
+    Ok(())
+}
+
 /// Runs a client to its end beside a server and counts both.
 pub fn measure(bytes: u64, server: Option<Server>, client: &mut Command) -> anyhow::Result<Figure> {
+    settle_disk()?;
     warm_memory();
     let before = children_cpu()?;
     let start = Instant::now();

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::process::Command;
 
 use anyhow::Context as _;
 
@@ -22,7 +21,7 @@ pub fn markdown(rows: &[Row]) -> String {
             row.what,
             row.baseline,
             row.ratio(),
-            row.goal,
+            row.goal.map_or("–".to_owned(), |goal| goal.to_string()),
             row.median(|(ours, _)| ours.speed()),
             row.median(|(_, bare)| bare.speed()),
             row.median(|(ours, _)| ours.cpu_per_gibibyte()),
@@ -32,8 +31,18 @@ pub fn markdown(rows: &[Row]) -> String {
     text
 }
 
-pub fn write(table: &str) -> anyhow::Result<()> {
-    let commit = said("git", &["rev-parse", "--short=12", "HEAD"]);
+/// What each row is, so that nobody takes one for another.
+const ROWS: &str = "\
+Rows *in memory* keep input, stores and output on a file system in memory, so that they \
+show the work and not the disk: ingest reads, seals, hashes and writes every byte, a \
+fetch also carries it over a WebSocket, verifies and opens it, and writes it twice, to \
+its store and to the file. Their baselines do nothing else than they say.
+
+Rows *on the disk* end when the result is durable, as their baselines do: an ingest when \
+every blob is, a fetch when the file is. A fetch does not wait for its store, which holds \
+what can be fetched again; the system writes that out behind it.";
+
+pub fn write(table: &str, commit: &str) -> anyhow::Result<()> {
     let machine = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = machine
         .lines()
@@ -41,16 +50,10 @@ pub fn write(table: &str) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let text = format!(
         "# Benchmarks\n\n\
-         Written by `cargo xtask bench` at commit `{commit}`, on {cores} cores of {}.\n\n\
+         Written by `cargo xtask bench` of {commit}, on {cores} cores of {}.\n\n\
          Each figure is the median of rounds that alternate samara and its baseline; the\n\
-         ratio is what to look at. CPU counts both ends.\n\n{table}",
+         ratio is what to look at. CPU counts both ends.\n\n{ROWS}\n\n{table}",
         model.unwrap_or("an unnamed processor"),
     );
     fs::write(FILE, text).with_context(|| format!("{FILE} cannot be written"))
-}
-
-fn said(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output();
-    let output = output.map(|output| output.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&output).trim().into()
 }

@@ -104,17 +104,14 @@ function installBare() {
       await connection.setLocalDescription();
       toOther({ description: connection.localDescription.toJSON() });
       await new Promise((resolve) => { channel.onopen = resolve; });
+      // As long as samara's, which speed hardly depends on.
       const message = crypto.getRandomValues(new Uint8Array(65536));
-      const chunk = new Uint8Array(262144 - 64);
-      for (let at = 0; at < chunk.length; at += message.length) {
-        chunk.set(message.subarray(0, Math.min(message.length, chunk.length - at)), at);
-      }
       const done = new Promise((resolve) => { channel.onmessage = resolve; });
-      for (let sent = 0; sent < total; sent += chunk.length) {
+      for (let sent = 0; sent < total; sent += message.length) {
         if (channel.bufferedAmount > 2 << 20) {
           await new Promise((resolve) => { channel.onbufferedamountlow = resolve; });
         }
-        channel.send(chunk.subarray(0, Math.min(chunk.length, total - sent)));
+        channel.send(message.subarray(0, Math.min(message.length, total - sent)));
       }
       await done;
       connection.close();

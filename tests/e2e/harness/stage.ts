@@ -9,7 +9,7 @@ import { type Browser, test as base, expect } from "@playwright/test";
 import { Command } from "./command.ts";
 import { MIB, sha256, writeNoise } from "./input.ts";
 import { Relay } from "./relay.ts";
-import { Tab } from "./tab.ts";
+import { Tab, type TabOptions } from "./tab.ts";
 
 /** A file, and how to tell that another is the same. */
 export interface Input {
@@ -17,6 +17,11 @@ export interface Input {
   name: string;
   size: number;
   hash: string;
+}
+
+interface OpenTab extends TabOptions {
+  /** Another than the test's own. */
+  browser?: Browser;
 }
 
 export class Stage {
@@ -35,10 +40,9 @@ export class Stage {
   }
 
   /** A file of some tens of megabytes that ends amid a chunk. */
-  async input(size = 40 * MIB + 12_345): Promise<Input> {
-    const name = "Winter in the marshes.mkv";
+  async input(size = 40 * MIB + 12_345, name = "Winter in the marshes.mkv"): Promise<Input> {
     const file = this.path(name);
-    await writeNoise(file, size, this.folder);
+    await writeNoise(file, size, this.folder + name);
     return { path: file, name, size, hash: await sha256(file) };
   }
 
@@ -68,8 +72,12 @@ export class Stage {
   }
 
   /** A tab in a profile of its own, in the test's browser or another. */
-  async tab(url: string, browser = this.#browser): Promise<Tab> {
-    const tab = await Tab.open(browser, url);
+  async tab(url: string, { browser = this.#browser, ...options }: OpenTab = {}): Promise<Tab> {
+    return this.watched(await Tab.open(browser, url, options));
+  }
+
+  /** Closes the tab when the test ends, and wants no complaints of it. */
+  watched(tab: Tab): Tab {
     this.#tabs.push(tab);
     return tab;
   }
@@ -101,4 +109,4 @@ export const test = base.extend<{ stage: Stage }>({
   },
 });
 
-export { expect };
+export { expect, Tab };

@@ -13,12 +13,20 @@ export interface SourceSeen {
   bytes: number;
 }
 
+/** How a tab differs from an ordinary one. */
+export interface TabOptions {
+  /** Runs before the page's own scripts. */
+  before?: () => void;
+  /** Another name for this machine that the page goes by. */
+  host?: string;
+}
+
 export class Tab {
   readonly page: Page;
   /** What must not happen on any page: see {@link Tab.complaints}. */
   readonly #complaints: string[] = [];
 
-  private constructor(page: Page) {
+  private constructor(page: Page, hosts: string[]) {
     this.page = page;
     page.on("pageerror", (error) => this.#complaints.push(`error: ${error.message}`));
     page.on("console", (message) => {
@@ -26,25 +34,31 @@ export class Tab {
     });
     page.on("request", (request) => {
       const url = new URL(request.url());
-      const own = ["blob:", "data:"].includes(url.protocol) || url.hostname === "127.0.0.1";
+      const own = ["blob:", "data:"].includes(url.protocol) || hosts.includes(url.hostname);
       if (!own) this.#complaints.push(`request to ${url.host}`);
     });
   }
 
   /** A tab in a browser profile of its own. */
-  static async open(browser: Browser, url: string): Promise<Tab> {
-    return Tab.#inProfile(await browser.newContext({ acceptDownloads: true }), url);
+  static async open(browser: Browser, url: string, options: TabOptions = {}): Promise<Tab> {
+    return Tab.inProfile(await browser.newContext({ acceptDownloads: true }), url, options);
   }
 
-  static async #inProfile(profile: BrowserContext, url: string): Promise<Tab> {
-    const tab = new Tab(await profile.newPage());
+  /** A tab in this profile, which ends with it. */
+  static async inProfile(
+    profile: BrowserContext,
+    url: string,
+    { before, host = "127.0.0.1" }: TabOptions = {},
+  ): Promise<Tab> {
+    const tab = new Tab(await profile.newPage(), ["127.0.0.1", host]);
+    if (before !== undefined) await tab.page.addInitScript(before);
     await tab.page.goto(url);
     return tab;
   }
 
   /** Another tab beside this one, in the same profile; ends with it. */
   beside(url: string): Promise<Tab> {
-    return Tab.#inProfile(this.page.context(), url);
+    return Tab.inProfile(this.page.context(), url);
   }
 
   /** Uncaught errors, refusals by the content policy, requests to others. */

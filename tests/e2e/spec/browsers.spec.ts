@@ -16,7 +16,7 @@ test("a file goes from browser to browser and on to a third, and the relay carri
 
   const sender = await stage.tab(relay.page);
   const link = await sender.send(input.path);
-  const reader = await stage.tab(link, other);
+  const reader = await stage.tab(link, { browser: other });
   await reader.waitFor("done");
   expect(await reader.save()).toEqual({ name: input.name, hash: input.hash });
   await expectDirect(relay, await reader.sources(), input.size);

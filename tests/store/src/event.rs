@@ -13,6 +13,8 @@ pub enum Event {
     Putting(BlobId, u64),
     /// A put was acknowledged.
     Held(BlobId),
+    /// Everything put was synced after this blob's put was acknowledged.
+    Synced(BlobId),
     /// A put reported this eviction.
     Evicted(BlobId),
     /// A remove begins.
@@ -36,6 +38,7 @@ impl fmt::Display for Event {
         match self {
             Self::Putting(id, len) => write!(f, "putting {id} {len}"),
             Self::Held(id) => write!(f, "held {id}"),
+            Self::Synced(id) => write!(f, "synced {id}"),
             Self::Evicted(id) => write!(f, "evicted {id}"),
             Self::Removing(id) => write!(f, "removing {id}"),
             Self::Removed(id) => write!(f, "removed {id}"),
@@ -58,6 +61,7 @@ impl FromStr for Event {
         Ok(match step {
             "putting" => Self::Putting(id, words.next().context("a put has a length")?.parse()?),
             "held" => Self::Held(id),
+            "synced" => Self::Synced(id),
             "evicted" => Self::Evicted(id),
             "removing" => Self::Removing(id),
             "removed" => Self::Removed(id),

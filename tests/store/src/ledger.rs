@@ -30,6 +30,7 @@ enum Fate {
     },
     Held {
         len: u64,
+        durable: bool,
     },
     /// Gone, but nobody waited until the disk knew.
     Evicted {
@@ -59,17 +60,23 @@ impl Ledger {
             }
             Event::Held(id) => {
                 if let Some(Fate::Unsure { len }) = self.blobs.get(&id).copied() {
-                    self.blobs.insert(id, Fate::Held { len });
+                    let durable = false;
+                    self.blobs.insert(id, Fate::Held { len, durable });
+                }
+            }
+            Event::Synced(id) => {
+                if let Some(Fate::Held { durable, .. }) = self.blobs.get_mut(&id) {
+                    *durable = true;
                 }
             }
             Event::Removing(id) => {
-                if let Some(Fate::Held { len }) = self.blobs.get(&id).copied() {
+                if let Some(Fate::Held { len, .. }) = self.blobs.get(&id).copied() {
                     self.blobs.insert(id, Fate::Unsure { len });
                 }
             }
             Event::Evicted(id) => {
                 let fate = self.blobs.entry(id).or_insert(Fate::Gone);
-                if let Fate::Held { len } | Fate::Unsure { len } = *fate {
+                if let Fate::Held { len, .. } | Fate::Unsure { len } = *fate {
                     *fate = Fate::Evicted { len };
                 }
             }
@@ -98,19 +105,33 @@ impl Ledger {
         self.unreported += begun.sum::<u64>();
     }
 
-    /// The disk lost power. What was evicted may be back, and take the place
-    /// of something else.
+    /// The disk lost power. What was not synced may be gone. What was evicted
+    /// may be back, and take the place of something else.
     pub fn lost_power(&mut self) {
         for fate in self.blobs.values_mut() {
-            if let Fate::Evicted { len } = *fate {
-                *fate = Fate::Unsure { len };
-                self.unreported += len + self.largest;
+            match *fate {
+                Fate::Evicted { len } => {
+                    *fate = Fate::Unsure { len };
+                    self.unreported += len + self.largest;
+                }
+                Fate::Held {
+                    len,
+                    durable: false,
+                } => *fate = Fate::Unsure { len },
+                Fate::Held { durable: true, .. } | Fate::Unsure { .. } | Fate::Gone => {}
             }
         }
     }
 
+    /// How many blobs must be there whatever happens to the disk's power.
+    pub fn durable(&self) -> usize {
+        let durable = |fate: &&Fate| matches!(fate, Fate::Held { durable: true, .. });
+        self.blobs.values().filter(durable).count()
+    }
+
     /// Compares a store just opened, and its folder, with what was reported.
-    /// Returns how many blobs there are. From here on, what is there is known.
+    /// Returns how many blobs there are. From here on, what is there is known,
+    /// and durable: whoever cuts a disk's power lets it come to rest first.
     pub fn check(&mut self, store: &Store, dir: &Path) -> Result<usize> {
         let ids: BTreeSet<BlobId> = store.ids().into_iter().collect();
         for id in &ids {
@@ -145,7 +166,9 @@ impl Ledger {
     fn check_missing(&self, store: &Store, ids: &BTreeSet<BlobId>) -> Result<()> {
         let mut missing_bytes = 0;
         for (id, fate) in &self.blobs {
-            let Fate::Held { len } = fate else { continue };
+            let Fate::Held { len, .. } = fate else {
+                continue;
+            };
             if !ids.contains(id) {
                 let evictable = store.stats().max_bytes.is_some() && !self.was_pinned(id);
                 ensure!(evictable, "{id} was acknowledged and is lost");
@@ -170,7 +193,8 @@ impl Ledger {
             *fate = Fate::Gone;
             if ids.contains(id) {
                 let len = store.len_of(id).context("listed blobs have a length")?;
-                *fate = Fate::Held { len };
+                let durable = true;
+                *fate = Fate::Held { len, durable };
             }
         }
         for (id, pin) in &mut self.pins {

@@ -11,14 +11,15 @@ use samara_store_test::ledger::Ledger;
 use samara_store_test::process::{Putter, fresh_seed};
 use samara_store_test::random::Random;
 
-/// Times four tests.
+/// Times five scripts.
 const ROUNDS: usize = 15;
 /// Kills come after fewer reports than this.
 const REPORTS: usize = 160;
 
 #[test]
-fn no_acknowledged_blob_is_lost() {
+fn no_acknowledged_blob_is_lost_flushed_or_not() {
     kill_often(None, &["again", "large"]);
+    kill_often(None, &["again", "large", "sync", "flush"]);
 }
 
 #[test]

@@ -80,6 +80,16 @@ def texts() -> list[dict]:
     return out
 
 
+def repeated() -> dict:
+    """Only the last of three chunks has an id of its own."""
+    one = entry("film.mp4", (2 << 20) + 1)
+    first, second, third = one["chunks"]
+    return {**one, "chunks": [first, {**second, "id": first["id"]}, third]}
+
+
+REPEATED = repeated()
+
+
 def refused_json() -> list[dict]:
     good = entry("film.mp4", 10)
     chunk = good["chunks"][0]
@@ -129,7 +139,7 @@ def refused_json() -> list[dict]:
     )
     for index, (name, value, reason) in enumerate(wrong):
         out.append(refusal(f"wrong {name} ({index})", {**good, name: value}, reason, name))
-    return out
+    return [*out, refusal("one blob for two chunks", REPEATED, "repeated-chunk", "chunks")]
 
 
 def refusal(name: str, wrong: dict, reason: str, of: str) -> dict:
@@ -160,6 +170,7 @@ def refused_binary() -> list[dict]:
         ("half a chunk", made(name, size, mime, chunk_size, (5, chunks[1][:-1])), "damaged"),
         ("a wrong chunk size", made(name, size, mime, (4, b"\0\0\x03\xe8"), chunks), "damaged"),
         ("a chunk too many", made(name, size, mime, chunk_size, (5, chunks[1] * 2)), "chunk-count"),
+        ("one blob for two chunks", binary(REPEATED), "repeated-chunk"),
         ("JSON fields that are none", made(*good, (6, b"{}")), "damaged"),
         ("JSON fields with a space", made(*good, (6, b'{"a": 1}')), "damaged"),
         ("JSON fields out of order", made(*good, (6, b'{"b":1,"a":2}')), "damaged"),

@@ -1,10 +1,11 @@
 /** One file on the page: its name, how far it is, and what can be done. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Path, Source, Transfer } from "samara-web";
+import type { Transfer } from "samara-web";
 import { useChanges } from "./changes.ts";
 import type { Desk, Item, Sealing, Shared } from "./desk.ts";
 import { Share } from "./share.tsx";
-import { count, duration, fault, PATHS, percent, STATES, size } from "./words.ts";
+import { Sources } from "./sources.tsx";
+import { duration, fault, percent, STATES, size } from "./words.ts";
 
 export function ItemCard({ item, desk }: { item: Item; desk: Desk }) {
   return item.kind === "sealing" ? (
@@ -116,36 +117,6 @@ function Standing({ transfer }: { transfer: Transfer }) {
       )}
     </>
   );
-}
-
-/** Where the bytes came from, by kind of path. */
-function Sources({ transfer }: { transfer: Transfer }) {
-  const kinds = byPath(transfer.progress.sources);
-  return (
-    <ul class="sources" data-testid="sources" aria-label="Sources">
-      {[...kinds].map(([path, sources]) => {
-        const bytes = sources.reduce((sum, source) => sum + source.bytes, 0);
-        return (
-          <li key={path} data-path={path} data-bytes={bytes}>
-            <span>
-              {PATHS[path].words} <small>({PATHS[path].name})</small>
-            </span>
-            <span>
-              {count(sources.length, "source", "sources")}, {size(bytes)}
-            </span>
-          </li>
-        );
-      })}
-    </ul>
-  );
-}
-
-function byPath(sources: readonly Source[]): Map<Path, Source[]> {
-  const kinds = new Map<Path, Source[]>();
-  for (const source of sources) {
-    kinds.set(source.path, [...(kinds.get(source.path) ?? []), source]);
-  }
-  return kinds;
 }
 
 function Actions({ item, desk }: { item: Shared; desk: Desk }) {

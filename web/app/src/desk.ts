@@ -115,7 +115,7 @@ export class Desk extends EventTarget {
   async keep(item: Shared): Promise<void> {
     this.#copied(item, { state: "active" });
     try {
-      await item.transfer.push();
+      await item.transfer.push({ copies: this.#copies() });
       this.#copied(item, { state: "done" });
       this.#say(`The relay holds a copy of ${nameOf(item.transfer)}`);
     } catch (error) {
@@ -165,6 +165,12 @@ export class Desk extends EventTarget {
   #copied(item: Shared, copy: Copy): void {
     item.copy = copy;
     this.#changed();
+  }
+
+  /** As many as there are relays to hold one, three at most. */
+  #copies(): number {
+    const relays = this.#samara.status().relays.filter(({ connected }) => connected);
+    return Math.min(Math.max(relays.length, 1), 3);
   }
 
   #say(words: string): void {

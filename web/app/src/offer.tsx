@@ -25,7 +25,7 @@ export function Offer({ desk, small }: { desk: Desk; small: boolean }) {
       <Arrow />
       <span class="drop-words">
         <strong>{small ? "Send another file" : "Choose a file"}</strong>
-        <span class="quiet"> or drop or paste it here</span>
+        <span class="quiet mouse"> or drop or paste it here</span>
       </span>
     </label>
   );

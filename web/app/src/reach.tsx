@@ -1,7 +1,7 @@
 /** Whether others can find this page: how its relays are. */
-import type { Samara } from "samara-web";
+import type { RelayStatus, Samara } from "samara-web";
 import { useChanges } from "./changes.ts";
-import { count } from "./words.ts";
+import { count, fault } from "./words.ts";
 
 export function Reach({ samara }: { samara: Samara }) {
   useChanges(samara);
@@ -20,12 +20,18 @@ export function Reach({ samara }: { samara: Samara }) {
       {state === "off" &&
         lost.map((relay) => (
           <p key={relay.url} class="fault" role="alert" data-testid="error">
-            No connection to the relay {host(relay.url)}: {relay.problem}. The page keeps trying;
-            until it succeeds, nobody new can find it.
+            {trouble(relay)} The page keeps trying; until it succeeds, nobody new can find it.
           </p>
         ))}
     </div>
   );
+}
+
+/** What is wrong with a relay, naming it once. */
+function trouble({ url, problem = "" }: RelayStatus): string {
+  const name = host(url);
+  const words = fault(new Error(problem));
+  return problem.includes(name) ? words : `Relay ${name}: ${words}`;
 }
 
 function host(url: string): string {

@@ -1,6 +1,7 @@
 /** A file's link to pass on, and whether the tab may be closed. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Pushed } from "samara-web";
 import { encode } from "uqr";
 import type { Copy, Desk, Shared } from "./desk.ts";
 
@@ -65,7 +66,17 @@ function Passing({ link, fresh = false, children }: PassingProps) {
           <button ref={copy} type="button" data-testid="copy" onClick={take}>
             {copied ? "Copied" : "Copy link"}
           </button>
-          <span class="quiet">or scan the code with a phone</span>
+          {canShare && (
+            <button
+              type="button"
+              class="second"
+              data-testid="share"
+              onClick={() => void pass(link)}
+            >
+              Share…
+            </button>
+          )}
+          <span class="quiet">or let a phone scan the code</span>
         </div>
         <span class="unseen" role="status">
           {copied ? "Link copied" : ""}
@@ -75,6 +86,17 @@ function Passing({ link, fresh = false, children }: PassingProps) {
       <Code text={link} />
     </div>
   );
+}
+
+/** Phones have a sheet of their own for passing something on, in secure contexts. */
+const canShare = typeof navigator.share === "function";
+
+async function pass(url: string): Promise<void> {
+  try {
+    await navigator.share({ url });
+  } catch {
+    // Whoever closes the sheet has changed their mind; the link is still here to copy.
+  }
 }
 
 function Code({ text }: { text: string }) {
@@ -115,8 +137,10 @@ function Keeping({ item, desk }: { item: Shared; desk: Desk }) {
 interface StandingProps {
   copy: Copy;
   own: boolean;
-  pushed: { held: number; total: number } | undefined;
+  pushed: Pushed | undefined;
 }
+
+const KEPT = ["", "The relay proved that it holds", "Others proved that each of them holds"];
 
 function Standing({ copy, own, pushed }: StandingProps) {
   switch (copy.state) {
@@ -136,14 +160,14 @@ function Standing({ copy, own, pushed }: StandingProps) {
       return (
         <>
           <strong>Keep this tab open.</strong> Copying sealed pieces to the relay
-          {pushed !== undefined && `, ${pushed.held} of ${pushed.total} there`}…
+          {pushed !== undefined && `, ${pushed.proven} of ${pushed.wanted} proven to be there`}…
         </>
       );
     case "done":
       return (
         <>
-          <strong>Safe to close.</strong> The relay says it holds every piece, sealed; it cannot
-          open them. It keeps them until it needs the room.
+          <strong>Safe to close.</strong> {KEPT[Math.min(pushed?.copies ?? 1, 2)]} every piece,
+          sealed, and cannot open them. They are kept until the room is needed.
         </>
       );
     case "failed":

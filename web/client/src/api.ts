@@ -13,6 +13,17 @@ export interface OpenOptions {
    * open transfer needs make room, the least recently used first.
    */
   maxBytes?: number;
+  /**
+   * Hops away that somebody may be whose wants this browser shares: it looks for what they
+   * want and keeps it for them, and what they push. Default 0, which helps nobody.
+   */
+  sympathy?: number;
+  /** Serve only what is open here, whatever else the store holds. Default false. */
+  stingy?: boolean;
+  /** Bytes of blobs sent a second at most. Default no limit. */
+  uploadLimit?: number;
+  /** Bytes of blobs asked for a second at most. Default no limit. */
+  downloadLimit?: number;
   /** STUN and TURN servers for connections through NATs. Default none. */
   iceServers?: RTCIceServer[];
   /** Makes the worker, where a bundler needs help: it runs `samara-web/worker`. */
@@ -29,8 +40,16 @@ export interface Source {
   readonly peer: string;
   /** A data channel, a WebSocket, or sealed messages through a relay. */
   readonly path: Path;
-  /** Verified bytes it gave since it connected, over all transfers. */
+  /** Verified bytes it gave since it connected: over all transfers, or to this one. */
   readonly bytes: number;
+  /** Milliseconds from a request to its answer, once measured. */
+  readonly roundTrip?: number;
+}
+
+/** Who gives blobs of one transfer. */
+export interface TransferSource extends Source {
+  /** Over the last seconds; 0 when nothing comes. */
+  readonly bytesPerSecond: number;
 }
 
 /** What was ever exchanged with another peer. */
@@ -161,14 +180,29 @@ export interface TransferProgress {
   readonly totalChunks: number;
   /** Over the last seconds; 0 when nothing comes. */
   readonly bytesPerSecond: number;
-  readonly sources: readonly Source[];
-  /** Once pushed: how many of the blobs the keeper that has most of them holds. */
-  readonly pushed?: {
-    readonly held: number;
-    readonly total: number;
-    /** Why the keeper takes no more. */
-    readonly refused?: string;
-  };
+  readonly sources: readonly TransferSource[];
+  /** Once pushed: what others proved to hold. */
+  readonly pushed?: Pushed;
+}
+
+/** Copies of a file with others. Each is counted only when its holder proved it. */
+export interface Pushed {
+  /** Copies of single blobs proven so far. */
+  readonly proven: number;
+  /** Copies of single blobs wanted in all. */
+  readonly wanted: number;
+  /** Whole copies: each blob is proven to be with so many others. */
+  readonly copies: number;
+  /** Whole copies wanted. */
+  readonly target: number;
+  /** Why a keeper takes no more. */
+  readonly refused?: string;
+}
+
+export interface PushOptions {
+  /** Whole copies to have elsewhere. Default 1. */
+  copies?: number;
+  signal?: AbortSignal;
 }
 
 export interface TransferEventMap {
@@ -198,10 +232,11 @@ export interface Transfer extends EventTarget {
   /** The file from its start, each chunk as soon as it has come. */
   stream(options?: { signal?: AbortSignal }): ReadableStream<Uint8Array>;
   /**
-   * Offers the file to every connected peer that keeps pushed blobs. Resolves when one
-   * of them holds all of it, rejects with `keeper-full` when one has no more room.
+   * Offers the file to connected peers that keep pushed blobs. Resolves when as many as
+   * asked for proved that they hold all of it, rejects with `keeper-full` when one has no
+   * more room.
    */
-  push(options?: { signal?: AbortSignal }): Promise<void>;
+  push(options?: PushOptions): Promise<void>;
   /** Fetches nothing until resumed; still serves. */
   pause(): void;
   resume(): void;

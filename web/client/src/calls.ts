@@ -7,9 +7,11 @@ interface Pending {
   onProgress?: (bytes: number) => void;
 }
 
-interface CallOptions {
+interface CallOptions<Result> {
   signal?: AbortSignal | undefined;
   onProgress?: (bytes: number) => void;
+  /** Gets a result that came after the caller had stopped waiting. */
+  onLate?: (result: Result) => void;
 }
 
 /** The page's side of the worker. */
@@ -40,7 +42,7 @@ export class WorkerLink {
   call<K extends CallName>(
     name: K,
     args: Calls[K]["args"],
-    { signal, onProgress }: CallOptions = {},
+    { signal, onProgress, onLate }: CallOptions<Calls[K]["result"]> = {},
   ): Promise<Calls[K]["result"]> {
     if (this.#broken) {
       return Promise.reject(this.#broken);
@@ -53,9 +55,14 @@ export class WorkerLink {
       this.#pending.set(id, { resolve, reject, ...(onProgress && { onProgress }) });
     });
     const onAbort = (): void => {
+      const pending = this.#pending.get(id);
+      if (pending === undefined) {
+        return;
+      }
       this.note({ kind: "abort", id });
-      this.#pending.get(id)?.reject(aborted(signal));
-      this.#pending.delete(id);
+      pending.reject(aborted(signal));
+      // The worker may be done already, and its answer on the way.
+      this.#pending.set(id, { resolve: onLate ?? (() => {}), reject: () => {} });
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#worker.postMessage({ kind: "call", id, name, args } as Call);

@@ -7,6 +7,7 @@ import type {
   Source,
   Status,
   TransferProgress,
+  TransferSource,
   TransferState,
 } from "./api.ts";
 import type { SamaraErrorCode } from "./error.ts";
@@ -39,6 +40,11 @@ export interface WorkerOptions {
   /** WebSocket URLs. */
   keep: string[];
   webrtc: boolean;
+  sympathy: number;
+  stingy: boolean;
+  /** Bytes a second; 0 for no limit. */
+  uploadLimit: number;
+  downloadLimit: number;
 }
 
 /** Who this peer is to others. */
@@ -67,7 +73,10 @@ export type Call = {
 /** What the page tells the worker, expecting no answer. */
 export type Note =
   | { kind: "abort"; id: number }
-  | { kind: "push" | "pause" | "resume" | "closeTransfer"; transfer: number }
+  | { kind: "push"; transfer: number; copies: number }
+  | { kind: "pause" | "resume"; transfer: number }
+  /** So many of the calls that opened it need it no more; with the last, it ends. */
+  | { kind: "closeTransfer"; transfer: number; openings: number }
   | { kind: "rtc"; event: RtcEvent };
 
 export type ToWorker = Call | Note;
@@ -82,4 +91,4 @@ export type ToPage =
   | { kind: "problem"; error: PlainError }
   | { kind: "rtc"; command: RtcCommand };
 
-export type { Account, EntryInfo, Path, Source };
+export type { Account, EntryInfo, Path, Source, TransferSource };

@@ -53,12 +53,17 @@ export class SamaraPeer extends EventTarget implements Samara {
 
   static async open(worker: Worker, options: OpenOptions): Promise<SamaraPeer> {
     const { relays = [], peers = [], iceServers = [], storeName = "samara", maxBytes } = options;
+    const { sympathy = 0, stingy = false, uploadLimit = 0, downloadLimit = 0 } = options;
     const keep = [...new Set([...relays, ...peers].map(socketUrl))];
     const samara = new SamaraPeer(worker, keep, iceServers);
     const workerOptions: WorkerOptions = {
       store: storeName,
       keep,
       webrtc: typeof RTCPeerConnection === "function",
+      sympathy,
+      stingy,
+      uploadLimit,
+      downloadLimit,
       ...(maxBytes !== undefined && { maxBytes }),
     };
     try {
@@ -76,14 +81,19 @@ export class SamaraPeer extends EventTarget implements Samara {
     const opened = await this.#worker.call(
       "seed",
       { file, name, type },
-      { signal, ...(onProgress && { onProgress: (bytes) => onProgress(bytes, file.size) }) },
+      {
+        signal,
+        ...(onProgress && { onProgress: (bytes) => onProgress(bytes, file.size) }),
+        onLate: (opened) => this.#release(opened),
+      },
     );
     onProgress?.(file.size, file.size);
     return this.#transfer(opened);
   }
 
   async fetch(link: string, { signal }: { signal?: AbortSignal } = {}): Promise<Transfer> {
-    return this.#transfer(await this.#worker.call("fetch", { link }, { signal }));
+    const onLate = (opened: Opened): void => this.#release(opened);
+    return this.#transfer(await this.#worker.call("fetch", { link }, { signal, onLate }));
   }
 
   transfers(): Transfer[] {
@@ -120,6 +130,7 @@ export class SamaraPeer extends EventTarget implements Samara {
     const id = opened.snapshot.transfer;
     const known = this.#transfers.get(id);
     if (known) {
+      known.openings += 1;
       return known;
     }
     const transfer = new TransferHandle(this.#worker, opened, () => {
@@ -129,6 +140,11 @@ export class SamaraPeer extends EventTarget implements Samara {
     this.#transfers.set(id, transfer);
     this.dispatchEvent(new Event("change"));
     return transfer;
+  }
+
+  /** Closes a transfer that nobody waits for any more, unless others have it. */
+  #release({ snapshot: { transfer } }: Opened): void {
+    this.#worker.note({ kind: "closeTransfer", transfer, openings: 1 });
   }
 
   #onMessage(message: ToPage): void {

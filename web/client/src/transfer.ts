@@ -1,4 +1,4 @@
-import type { EntryInfo, Transfer, TransferProgress, TransferState } from "./api.ts";
+import type { EntryInfo, PushOptions, Transfer, TransferProgress, TransferState } from "./api.ts";
 import { aborted, type WorkerLink } from "./calls.ts";
 import { SamaraError } from "./error.ts";
 import type { Opened, Snapshot } from "./messages.ts";
@@ -11,6 +11,8 @@ export class TransferHandle extends EventTarget implements Transfer {
   readonly id: number;
   readonly link: string;
   readonly done: Promise<void>;
+  /** How many calls have opened it; the worker counts them too. */
+  openings = 1;
   readonly #worker: WorkerLink;
   readonly #onClose: (transfer: TransferHandle) => void;
   #snapshot: Snapshot;
@@ -83,15 +85,15 @@ export class TransferHandle extends EventTarget implements Transfer {
     );
   }
 
-  async push({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  async push({ copies = 1, signal }: PushOptions = {}): Promise<void> {
     await until(this.done, signal);
-    this.#worker.note({ kind: "push", transfer: this.id });
+    this.#worker.note({ kind: "push", transfer: this.id, copies });
     // An earlier push's refusal is not this one's answer.
     const earlier = this.progress.pushed;
     await this.#when(() => {
       const { pushed } = this.progress;
       const refused = pushed?.refused !== undefined && pushed !== earlier;
-      return refused || (pushed !== undefined && pushed.held === pushed.total);
+      return refused || (pushed !== undefined && pushed.copies >= copies);
     }, signal);
     const { pushed } = this.progress;
     if (pushed?.refused !== undefined) {
@@ -108,7 +110,8 @@ export class TransferHandle extends EventTarget implements Transfer {
   }
 
   close(): void {
-    this.#worker.note({ kind: "closeTransfer", transfer: this.id });
+    const { id: transfer, openings } = this;
+    this.#worker.note({ kind: "closeTransfer", transfer, openings });
     this.end(new SamaraError("aborted", "the transfer was closed"));
     this.#onClose(this);
   }

@@ -20,6 +20,8 @@ const TYPES: Record<number, PeerMessage["type"]> = {
   8: "PART",
   9: "CANCEL",
   10: "PROOF",
+  12: "CHALLENGE",
+  13: "POSSESSION",
   16: "JOIN",
   17: "LEAVE",
   18: "MEMBERS",
@@ -40,13 +42,14 @@ const vectors = await read<Messages>("message");
 
 /** The vectors' hexadecimal fields as the bytes they stand for. */
 function message(type: number, fields: Record<string, unknown>): PeerMessage {
-  const { form: _, ...rest } = fields;
-  for (const name of ["data", "sealed"]) {
+  const { form, ...rest } = fields;
+  for (const name of ["bits", "data", "sealed"]) {
     if (typeof rest[name] === "string") {
       rest[name] = bytes(rest[name]);
     }
   }
-  return { type: TYPES[type], ...rest } as PeerMessage;
+  const bits = type === 4 && form === 1;
+  return { type: bits ? "HAVE_BITS" : TYPES[type], ...rest } as PeerMessage;
 }
 
 for (const { name, type, fields, bytes: wire } of vectors.messages) {

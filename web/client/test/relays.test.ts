@@ -5,17 +5,15 @@ import { Relays } from "../src/worker/relays.ts";
 const URL = "wss://relay.example/ws";
 
 test("a relay of another version is told from one that is away", () => {
-  for (const [problem, code] of [
-    ["the peer speaks another version of the protocol", "wrong-version"],
-    [
-      "the peer refused: protocol version 1 where 2 is spoken; the older side needs an update",
-      "wrong-version",
-    ],
-    ["it closed the connection", "relay-unreachable"],
+  for (const [cause, code] of [
+    ["otherVersion", "wrong-version"],
+    ["unreachable", "relay-unreachable"],
   ] as const) {
     const relays = new Relays();
     relays.keep(URL);
-    assert.equal(relays.on(URL, problem)?.code, code, problem);
-    assert.equal(relays.on(URL, problem), undefined, "said once");
+    const problem = { cause, text: "it closed the connection" };
+    assert.equal(relays.on(URL, problem)?.code, code);
+    assert.equal(relays.on(URL, { ...problem }), undefined, "said once");
+    assert.deepEqual(relays.all(), [{ url: URL, connected: false, problem: problem.text }]);
   }
 });

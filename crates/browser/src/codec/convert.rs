@@ -113,6 +113,11 @@ impl From<Message> for Form {
                     blobs: blobs.collect(),
                 }
             }
+            Message::HaveBits { topic, first, bits } => Self::HaveBits {
+                topic: topic.to_string(),
+                first,
+                bits,
+            },
             Message::Want(blobs) => {
                 let blobs = blobs.into_iter().map(|(blob, hops)| Wanted {
                     blob: blob.to_string(),
@@ -147,6 +152,19 @@ impl From<Message> for Form {
                 data,
             },
             Message::Cancel { request } => Self::Cancel { request: request.0 },
+            Message::Challenge {
+                request,
+                blob,
+                nonce,
+            } => Self::Challenge {
+                request: request.0,
+                blob: blob.to_string(),
+                nonce: nonce.to_string(),
+            },
+            Message::Possession { request, evidence } => Self::Possession {
+                request: request.0,
+                evidence: evidence.to_string(),
+            },
             Message::Join { topic, reach } => Self::Join {
                 topic: topic.to_string(),
                 reach: reach.0,
@@ -227,6 +245,11 @@ impl TryFrom<Form> for Message {
                     .map(|held| Ok((held.blob.parse()?, held.length)));
                 Self::Have(blobs.collect::<Result<_, _>>()?)
             }
+            Form::HaveBits { topic, first, bits } => Self::HaveBits {
+                topic: topic.parse()?,
+                first,
+                bits,
+            },
             Form::Want { blobs } => {
                 let blobs = blobs
                     .into_iter()
@@ -259,6 +282,19 @@ impl TryFrom<Form> for Message {
             },
             Form::Cancel { request } => Self::Cancel {
                 request: RequestId(request),
+            },
+            Form::Challenge {
+                request,
+                blob,
+                nonce,
+            } => Self::Challenge {
+                request: RequestId(request),
+                blob: blob.parse()?,
+                nonce: nonce.parse()?,
+            },
+            Form::Possession { request, evidence } => Self::Possession {
+                request: RequestId(request),
+                evidence: evidence.parse()?,
             },
             Form::Join { topic, reach } => Self::Join {
                 topic: topic.parse()?,

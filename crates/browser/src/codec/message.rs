@@ -32,10 +32,13 @@ export type PeerMessage =
   | { type: 'REQUEST' | 'NOT_FOUND'; request: number; blob: string }
   | { type: 'RESPONSE'; request: number; blob: string; data: Uint8Array }
   | { type: 'HAVE'; blobs: { blob: string; length: number }[] }
+  | { type: 'HAVE_BITS'; topic: string; first: number; bits: Uint8Array }
   | { type: 'WANT'; blobs: { blob: string; hops: number }[] }
   | { type: 'ERROR'; request: number; code: number; text: string }
   | { type: 'PART'; request: number; offset: number; total: number; data: Uint8Array }
   | { type: 'CANCEL'; request: number }
+  | { type: 'CHALLENGE'; request: number; blob: string; nonce: string }
+  | { type: 'POSSESSION'; request: number; evidence: string }
   | { type: 'JOIN'; topic: string; reach: number }
   | { type: 'LEAVE'; topic: string }
   | { type: 'MEMBERS'; topic: string; you: string; members: { member: string; reach: number }[] }
@@ -112,6 +115,11 @@ pub(super) enum Form {
     Have {
         blobs: Vec<Held>,
     },
+    HaveBits {
+        topic: String,
+        first: u32,
+        bits: Bytes,
+    },
     Want {
         blobs: Vec<Wanted>,
     },
@@ -132,6 +140,15 @@ pub(super) enum Form {
     },
     Cancel {
         request: u32,
+    },
+    Challenge {
+        request: u32,
+        blob: String,
+        nonce: String,
+    },
+    Possession {
+        request: u32,
+        evidence: String,
     },
     Join {
         topic: String,

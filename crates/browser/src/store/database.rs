@@ -8,9 +8,10 @@ use std::cell::RefCell;
 use std::future::IntoFuture as _;
 
 use idb::{Database as Idb, DatabaseEvent as _, Factory, ObjectStoreParams, TransactionMode};
-use js_sys::{Array, Uint8Array};
+use js_sys::{Array, Promise, Uint8Array};
 use samara_core::{Blob, BlobId, PeerSecret};
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::IdbTransaction;
 
 use super::error::{OpenStoreError, PutError};
@@ -93,7 +94,8 @@ impl Database {
         }
         let bytes = Uint8Array::from(fresh.expose().as_slice());
         meta.put(&bytes, Some(&key))?.await?;
-        transaction.commit()?.await?;
+        let committed = commit(&transaction.into()).await;
+        committed.map_err(|error| OpenStoreError::Unavailable(error.to_string()))?;
         Ok(fresh)
     }
 
@@ -136,19 +138,13 @@ impl Database {
         let stores = [BLOBS, RECORDS];
         let transaction = self.idb.transaction(&stores, TransactionMode::ReadWrite)?;
         let asked = self.ask(&transaction, batch);
-        let raw = IdbTransaction::from(transaction);
-        let transaction = idb::Transaction::from(raw.clone());
+        let transaction = IdbTransaction::from(transaction);
         if let Err(error) = asked {
             // Without this, what was asked before the failure would be done.
             let _ = transaction.abort();
             return Err(error.into());
         }
-        match transaction.commit()?.await {
-            Ok(idb::TransactionResult::Committed) => Ok(()),
-            Ok(idb::TransactionResult::Aborted) | Err(_) => {
-                Err(PutError::of_exception(raw.error().as_ref()))
-            }
-        }
+        commit(&transaction).await
     }
 
     fn ask(&self, transaction: &idb::Transaction, batch: &Batch) -> Result<(), idb::Error> {
@@ -184,6 +180,24 @@ impl Database {
     pub fn close(&self) {
         self.idb.close();
     }
+}
+
+/// Waits for the end of a transaction in which all is asked.
+///
+/// Not by way of `idb`, whose future is over with the first failed request
+/// and gone when the transaction then aborts, which would end the worker.
+async fn commit(transaction: &IdbTransaction) -> Result<(), PutError> {
+    let end = Promise::new(&mut |complete, abort| {
+        transaction.set_oncomplete(Some(&complete));
+        transaction.set_onabort(Some(&abort));
+    });
+    let failed = |_: JsValue| PutError::of_exception(transaction.error().as_ref());
+    #[expect(
+        deprecated,
+        reason = "web-sys says not why, and nothing else ends it at once"
+    )]
+    transaction.commit().map_err(failed)?;
+    JsFuture::from(end).await.map(drop).map_err(failed)
 }
 
 fn key(blob: &BlobId) -> JsValue {

@@ -91,6 +91,9 @@ pub(crate) enum ReadError {
     /// It is not there any more.
     #[error("a part of the file is no longer in this browser; open the link again")]
     Lost,
+    /// It may be there; the database cannot tell.
+    #[error("the browser's database failed ({0}); reload the page")]
+    Failed(String),
     /// It is there and does not open.
     #[error(transparent)]
     Open(#[from] samara_core::seal::OpenError),
@@ -99,10 +102,16 @@ pub(crate) enum ReadError {
     Closed,
 }
 
+impl From<idb::Error> for ReadError {
+    fn from(error: idb::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
 impl Coded for ReadError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Lost => "store-failed",
+            Self::Lost | Self::Failed(_) => "store-failed",
             Self::Open(_) => "bad-entry",
             Self::Closed => "aborted",
         }

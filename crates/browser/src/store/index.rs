@@ -89,17 +89,29 @@ impl Index {
     /// The blobs that must go so that at most `most` bytes stay; the least
     /// recently used ones.
     pub fn shrink_to(&self, most: u64) -> Result<Vec<BlobId>, Full> {
-        let mut left = self.total;
+        let excess = self.total.saturating_sub(most);
+        let going = self.least_used(excess);
+        let freed: u64 = going
+            .iter()
+            .map(|blob| u64::from(self.records[blob].len))
+            .sum();
+        if freed < excess { Err(Full) } else { Ok(going) }
+    }
+
+    /// The least recently used blobs that can go: of at least `bytes` bytes
+    /// together, or all there are.
+    pub fn least_used(&self, bytes: u64) -> Vec<BlobId> {
+        let mut left = bytes;
         let mut going = Vec::new();
-        let mut candidates = self.by_use.iter();
-        while left > most {
-            let (_, blob) = candidates.next().ok_or(Full)?;
-            if !self.pins.contains_key(blob) {
-                going.push(*blob);
-                left -= u64::from(self.records[blob].len);
+        let blobs = self.by_use.iter().map(|(_, blob)| blob);
+        for blob in blobs.filter(|blob| !self.pins.contains_key(blob)) {
+            if left == 0 {
+                break;
             }
+            going.push(*blob);
+            left = left.saturating_sub(self.records[blob].len.into());
         }
-        Ok(going)
+        going
     }
 }
 
@@ -138,6 +150,15 @@ mod tests {
         assert_eq!(index.shrink_to(5), Err(Full));
         index.unpin(&blob(1));
         assert_eq!(index.shrink_to(0).map(|going| going.len()), Ok(4));
+    }
+
+    #[test]
+    fn as_many_blobs_go_as_can_when_all_of_them_are_not_enough() {
+        let mut index = index();
+        index.pin(blob(2));
+        assert_eq!(index.least_used(0), []);
+        assert_eq!(index.least_used(11), [blob(1), blob(3)]);
+        assert_eq!(index.least_used(99), [blob(1), blob(3), blob(4)]);
     }
 
     #[test]

@@ -134,13 +134,18 @@ impl Store {
         put
     }
 
-    /// Reads a blob.
-    pub async fn get(&self, blob: BlobId) -> Option<Bytes> {
-        if let Ok(Some(bytes)) = self.0.database.get(blob).await {
-            return Some(buffer::take(&bytes.buffer()));
+    /// Reads a blob. One that is gone is forgotten; one that the database
+    /// fails to read may be there the next time.
+    pub async fn get(&self, blob: BlobId) -> Result<Bytes, ReadError> {
+        let read = match self.0.database.get(blob).await {
+            Ok(read) => read,
+            Err(_) => self.0.database.get(blob).await?,
+        };
+        if let Some(bytes) = read {
+            return Ok(buffer::take(&bytes.buffer()));
         }
         self.0.index.borrow_mut().remove(&blob);
-        None
+        Err(ReadError::Lost)
     }
 
     /// Keeps blobs from eviction, those to come as well, and notes their use.

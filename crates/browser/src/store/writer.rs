@@ -15,8 +15,8 @@ use super::{Change, PutError, Store, use_now};
 /// waiting.
 const BATCH: usize = 16;
 
-/// How often a batch is tried again with fewer blobs kept, when the browser
-/// gives less than the limit.
+/// How often a batch is tried again after blobs have gone, when the browser
+/// gives less than the limit. Each time twice as many bytes go.
 const QUOTA_TRIES: u32 = 4;
 
 /// Something to write.
@@ -90,7 +90,7 @@ impl Store {
         let incoming = batch.put.iter().map(|(_, record)| u64::from(record.len));
         let incoming: u64 = incoming.sum();
         let removed = batch.gone.len();
-        for _ in 0..QUOTA_TRIES {
+        for attempt in 0..QUOTA_TRIES {
             batch.gone.truncate(removed);
             batch.gone.extend(self.make_room(incoming)?);
             match self.0.database.write(&batch).await {
@@ -98,14 +98,32 @@ impl Store {
                     self.written(batch);
                     return Ok(());
                 }
-                Err(PutError::Quota) => {
-                    let less = self.total().saturating_sub(incoming);
-                    self.0.limit.set(less);
-                }
+                Err(PutError::Quota) => self.give_way(incoming << attempt).await?,
                 Err(error) => return Err(error),
             }
         }
         Err(PutError::Quota)
+    }
+
+    /// The browser gives no more than there is: that is the limit from now on,
+    /// and blobs of at least so many bytes go, as far as there are any.
+    ///
+    /// They go in a transaction of their own, since a browser may count them
+    /// until one is done.
+    async fn give_way(&self, bytes: u64) -> Result<(), PutError> {
+        let total = self.total();
+        self.0.limit.set(self.0.limit.get().min(total));
+        let gone = self.0.index.borrow().least_used(bytes);
+        if gone.is_empty() {
+            return Err(PutError::Quota);
+        }
+        let batch = Batch {
+            gone,
+            ..Batch::default()
+        };
+        self.0.database.write(&batch).await?;
+        self.written(batch);
+        Ok(())
     }
 
     /// The blobs that go so that `incoming` bytes fit.

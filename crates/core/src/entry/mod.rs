@@ -137,6 +137,17 @@ pub enum EntryError {
         /// Chunks that the size needs.
         expected: u64,
     },
+    /// Two chunks are in one blob. Each is sealed under a key of its own, so
+    /// that cannot be.
+    #[error(
+        "chunks {first} and {second} of the entry are in the same blob; use the file that ingest wrote"
+    )]
+    RepeatedChunk {
+        /// Position in the list, from 0.
+        first: usize,
+        /// Position of the other, after the first.
+        second: usize,
+    },
     /// Made by a later version, in a way this one must not ignore.
     #[error("the entry needs a newer version of this software; update it")]
     Newer,
@@ -189,7 +200,10 @@ impl FileEntry {
         if found != expected {
             return Err(EntryError::ChunkCount { found, expected });
         }
-        Ok(self)
+        match repeated(&self.chunks) {
+            None => Ok(self),
+            Some((first, second)) => Err(EntryError::RepeatedChunk { first, second }),
+        }
     }
 
     /// The file's name, without folders. Still a stranger's choice: show it,
@@ -228,6 +242,16 @@ impl FileEntry {
     }
 }
 
+/// Positions of two chunks with one id.
+fn repeated(chunks: &[Chunk]) -> Option<(usize, usize)> {
+    let mut order: Vec<usize> = (0..chunks.len()).collect();
+    order.sort_by_key(|index| chunks[*index].id);
+    order
+        .array_windows()
+        .find(|[first, second]| chunks[*first].id == chunks[*second].id)
+        .map(|[first, second]| (*first, *second))
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -242,7 +266,13 @@ pub(crate) mod tests {
 
     pub(crate) fn entry(size: u64) -> FileEntry {
         let count = ChunkSize::MIN.chunks_in(size);
-        let chunks = (0..count).map(|i| chunk(i.to_le_bytes()[0])).collect();
+        let chunks = (0..count).map(|i| {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&i.to_le_bytes());
+            let id = BlobId::from_bytes(id);
+            Chunk { id, ..chunk(0) }
+        });
+        let chunks = chunks.collect();
         FileEntry::new(
             "a film.mkv",
             size,
@@ -283,6 +313,14 @@ pub(crate) mod tests {
         let made = FileEntry::new("a", 1025, "a/b", ChunkSize::MIN, alloc::vec![chunk(1)]);
         let (found, expected) = (1, 2);
         assert_eq!(made, Err(EntryError::ChunkCount { found, expected }));
+    }
+
+    #[test]
+    fn one_blob_for_two_chunks_is_refused() {
+        let chunks = [5, 1, 2, 1].map(chunk).to_vec();
+        let made = FileEntry::new("a", 4096, "a/b", ChunkSize::MIN, chunks);
+        let (first, second) = (1, 3);
+        assert_eq!(made, Err(EntryError::RepeatedChunk { first, second }));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::{
 use crate::blob::BlobId;
 use crate::derive::Topic;
 use crate::identity::Proof;
+use crate::possession::Evidence;
 use crate::wire::{Reader, Truncated};
 
 /// Why bytes are not a message.
@@ -61,7 +62,7 @@ fn fields(kind: u8, reader: &mut Reader<'_>, bytes: &Bytes) -> Result<Message, D
                 data: rest(reader, bytes),
             });
         }
-        4 => Message::Have(have(reader)?),
+        4 => return have(reader, bytes),
         5 => Message::Want(want(reader)?),
         6 => Message::NotFound {
             request: request(reader)?,
@@ -81,6 +82,15 @@ fn fields(kind: u8, reader: &mut Reader<'_>, bytes: &Bytes) -> Result<Message, D
             request: request(reader)?,
         },
         10 => Message::Proof(proof(reader)?),
+        12 => Message::Challenge {
+            request: request(reader)?,
+            blob: blob(reader)?,
+            nonce: Nonce::from_bytes(reader.array()?),
+        },
+        13 => Message::Possession {
+            request: request(reader)?,
+            evidence: Evidence::from_bytes(reader.array()?),
+        },
         16 => Message::Join {
             topic: topic(reader)?,
             reach: Reach(reader.u8()?),
@@ -150,10 +160,19 @@ fn proof(reader: &mut Reader<'_>) -> Result<Proof, Truncated> {
     reader.array().map(Proof::from_bytes)
 }
 
-fn have(reader: &mut Reader<'_>) -> Result<Vec<(BlobId, u32)>, DecodeError> {
-    if reader.u8()? != 0 {
-        return Err(DecodeError::OutOfRange(4));
+fn have(reader: &mut Reader<'_>, bytes: &Bytes) -> Result<Message, DecodeError> {
+    match reader.u8()? {
+        0 => Ok(Message::Have(have_list(reader)?)),
+        1 => Ok(Message::HaveBits {
+            topic: topic(reader)?,
+            first: reader.u32()?,
+            bits: rest(reader, bytes),
+        }),
+        2.. => Err(DecodeError::OutOfRange(4)),
     }
+}
+
+fn have_list(reader: &mut Reader<'_>) -> Result<Vec<(BlobId, u32)>, DecodeError> {
     let mut blobs = Vec::with_capacity(reader.rest().len() / 36);
     while !reader.is_empty() {
         let (blob, len) = (blob(reader)?, reader.u32()?);
@@ -223,6 +242,23 @@ mod tests {
     use proptest::prelude::*;
     use std::vec;
 
+    fn handshakes() -> impl Strategy<Value = Handshake> + Clone {
+        let fields = (
+            any::<u16>(),
+            any::<u64>(),
+            any::<[u8; 32]>(),
+            any::<u32>(),
+            any::<[u8; 32]>(),
+        );
+        fields.prop_map(|(version, features, peer, max_message, nonce)| Handshake {
+            version,
+            features: Features(features),
+            peer: PeerId::from_bytes(peer),
+            max_message,
+            nonce: Nonce::from_bytes(nonce),
+        })
+    }
+
     fn messages() -> impl Strategy<Value = Message> {
         let request = any::<u32>().prop_map(RequestId);
         let blob = any::<[u8; 32]>().prop_map(BlobId::from_bytes);
@@ -230,21 +266,7 @@ mod tests {
         let member = any::<u64>().prop_map(MemberId);
         let reach = any::<u8>().prop_map(Reach);
         let data = vec(any::<u8>(), 0..300).prop_map(Bytes::from);
-        let handshake = (
-            any::<u16>(),
-            any::<u64>(),
-            any::<[u8; 32]>(),
-            any::<u32>(),
-            any::<[u8; 32]>(),
-        );
-        let handshake =
-            handshake.prop_map(|(version, features, peer, max_message, nonce)| Handshake {
-                version,
-                features: Features(features),
-                peer: PeerId::from_bytes(peer),
-                max_message,
-                nonce: Nonce::from_bytes(nonce),
-            });
+        let handshake = handshakes();
         let proof = vec(any::<u8>(), Proof::LEN)
             .prop_map(|bytes| Proof::from_bytes(bytes.try_into().expect("a proof's length")));
         let haves = vec((blob.clone(), 1..=u32::MAX), 0..20);
@@ -267,7 +289,8 @@ mod tests {
             }),
             haves.prop_map(Message::Have),
             wants.prop_map(Message::Want),
-            (request.clone(), blob).prop_map(|(request, blob)| Message::NotFound { request, blob }),
+            (request.clone(), blob.clone())
+                .prop_map(|(request, blob)| Message::NotFound { request, blob }),
             (request.clone(), any::<u16>().prop_map(ErrorCode), text).prop_map(
                 |(request, code, text)| Message::Error {
                     request,
@@ -283,7 +306,23 @@ mod tests {
                     data
                 }
             ),
-            request.prop_map(|request| Message::Cancel { request }),
+            request
+                .clone()
+                .prop_map(|request| Message::Cancel { request }),
+            (request.clone(), blob, any::<[u8; 32]>()).prop_map(|(request, blob, nonce)| {
+                let nonce = Nonce::from_bytes(nonce);
+                Message::Challenge {
+                    request,
+                    blob,
+                    nonce,
+                }
+            }),
+            (request, any::<[u8; 32]>()).prop_map(|(request, evidence)| {
+                let evidence = Evidence::from_bytes(evidence);
+                Message::Possession { request, evidence }
+            }),
+            (topic.clone(), any::<u32>(), data.clone())
+                .prop_map(|(topic, first, bits)| Message::HaveBits { topic, first, bits }),
             (topic.clone(), reach.clone())
                 .prop_map(|(topic, reach)| Message::Join { topic, reach }),
             topic.clone().prop_map(|topic| Message::Leave { topic }),

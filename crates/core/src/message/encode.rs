@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{Handshake, Message};
+use super::{Handshake, Hops, MemberId, Message, Reach};
+use crate::blob::BlobId;
 
 /// Longest text of an ERROR, in bytes.
 pub(super) const MAX_TEXT_LEN: usize = 256;
@@ -34,20 +35,12 @@ impl Message {
                     &[&request.0.to_be_bytes(), blob.as_bytes(), data],
                 );
             }
-            Self::Have(blobs) => {
-                put(&mut out, 4, &[&[0]]);
-                for (blob, len) in blobs {
-                    out.extend_from_slice(blob.as_bytes());
-                    out.extend_from_slice(&len.to_be_bytes());
-                }
+            Self::Have(blobs) => put_haves(&mut out, blobs),
+            Self::HaveBits { topic, first, bits } => {
+                let fields: [&[u8]; 4] = [&[1], topic.as_bytes(), &first.to_be_bytes(), bits];
+                put(&mut out, 4, &fields);
             }
-            Self::Want(blobs) => {
-                put(&mut out, 5, &[]);
-                for (blob, hops) in blobs {
-                    out.extend_from_slice(blob.as_bytes());
-                    out.extend_from_slice(&hops.0.to_be_bytes());
-                }
-            }
+            Self::Want(blobs) => put_wants(&mut out, blobs),
             Self::NotFound { request, blob } => {
                 put(&mut out, 6, &[&request.0.to_be_bytes(), blob.as_bytes()]);
             }
@@ -70,6 +63,18 @@ impl Message {
             }
             Self::Cancel { request } => put(&mut out, 9, &[&request.0.to_be_bytes()]),
             Self::Proof(proof) => put(&mut out, 10, &[proof.as_bytes()]),
+            Self::Challenge {
+                request,
+                blob,
+                nonce,
+            } => {
+                let request = request.0.to_be_bytes();
+                put(&mut out, 12, &[&request, blob.as_bytes(), nonce.as_bytes()]);
+            }
+            Self::Possession { request, evidence } => {
+                let request = request.0.to_be_bytes();
+                put(&mut out, 13, &[&request, evidence.as_bytes()]);
+            }
             Self::Join { topic, reach } => put(&mut out, 16, &[topic.as_bytes(), &[reach.0]]),
             Self::Leave { topic } => put(&mut out, 17, &[topic.as_bytes()]),
             Self::Members {
@@ -78,10 +83,7 @@ impl Message {
                 members,
             } => {
                 put(&mut out, 18, &[topic.as_bytes(), &you.0.to_be_bytes()]);
-                for (member, reach) in members {
-                    out.extend_from_slice(&member.0.to_be_bytes());
-                    out.push(reach.0);
-                }
+                put_members(&mut out, members);
             }
             Self::Joined {
                 topic,
@@ -102,11 +104,8 @@ impl Message {
                 member,
                 sealed,
             } => {
-                put(
-                    &mut out,
-                    21,
-                    &[topic.as_bytes(), &member.0.to_be_bytes(), sealed],
-                );
+                let member = member.0.to_be_bytes();
+                put(&mut out, 21, &[topic.as_bytes(), &member, sealed]);
             }
             Self::Sources { topic, addresses } => {
                 put_sources(&mut out, topic.as_bytes(), addresses);
@@ -120,6 +119,7 @@ impl Message {
         64 + match self {
             Self::Response { data, .. } | Self::Part { data, .. } => data.len(),
             Self::Signal { sealed, .. } => sealed.len(),
+            Self::HaveBits { bits, .. } => bits.len(),
             Self::Have(blobs) => blobs.len() * 36,
             Self::Want(blobs) => blobs.len() * 33,
             Self::Members { members, .. } => members.len() * 9,
@@ -128,6 +128,8 @@ impl Message {
             Self::Request { .. }
             | Self::NotFound { .. }
             | Self::Cancel { .. }
+            | Self::Challenge { .. }
+            | Self::Possession { .. }
             | Self::Join { .. }
             | Self::Leave { .. }
             | Self::Joined { .. }
@@ -138,8 +140,32 @@ impl Message {
 
 fn put(out: &mut Vec<u8>, kind: u8, fields: &[&[u8]]) {
     out.push(kind);
+    put_more(out, fields);
+}
+
+fn put_more(out: &mut Vec<u8>, fields: &[&[u8]]) {
     for field in fields {
         out.extend_from_slice(field);
+    }
+}
+
+fn put_haves(out: &mut Vec<u8>, blobs: &[(BlobId, u32)]) {
+    put(out, 4, &[&[0]]);
+    for (blob, len) in blobs {
+        put_more(out, &[blob.as_bytes(), &len.to_be_bytes()]);
+    }
+}
+
+fn put_wants(out: &mut Vec<u8>, blobs: &[(BlobId, Hops)]) {
+    put(out, 5, &[]);
+    for (blob, hops) in blobs {
+        put_more(out, &[blob.as_bytes(), &hops.0.to_be_bytes()]);
+    }
+}
+
+fn put_members(out: &mut Vec<u8>, members: &[(MemberId, Reach)]) {
+    for (member, reach) in members {
+        put_more(out, &[&member.0.to_be_bytes(), &[reach.0]]);
     }
 }
 

@@ -17,6 +17,7 @@ use crate::blob::BlobId;
 use crate::derive::Topic;
 use crate::hex::hex_id;
 use crate::identity::Proof;
+use crate::possession::Evidence;
 
 pub use crate::identity::PeerId;
 pub use decode::DecodeError;
@@ -37,7 +38,8 @@ pub const RESPONSE_HEADER_LEN: usize = 37;
 /// Bytes of a PART before its data.
 pub const PART_HEADER_LEN: usize = 13;
 
-/// Drawn by each side for each handshake, so that no proof fits two.
+/// Random bytes, drawn anew by each side of each handshake and for each
+/// challenge, so that no proof fits two.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nonce([u8; 32]);
 hex_id!(Nonce, 32);
@@ -63,6 +65,13 @@ impl Features {
     pub const ROOMS: Self = Self(4);
     /// Takes blobs that are pushed, see WANT.
     pub const KEEPS: Self = Self(8);
+    /// Answers wants that are passed on, and tells apart which of its own to
+    /// pass on.
+    pub const GOSSIP: Self = Self(16);
+    /// Understands CHALLENGE and POSSESSION.
+    pub const POSSESSION: Self = Self(32);
+    /// Understands HAVE as a bitfield.
+    pub const BITFIELD: Self = Self(64);
 
     /// Whether all of `other`'s bits are set.
     pub const fn contains(self, other: Self) -> bool {
@@ -115,6 +124,24 @@ impl Hops {
     pub const OWN: Self = Self(-1);
     /// The sender no longer wants it.
     pub const WITHDRAWN: Self = Self(0);
+    /// The sender wants the blob from whoever holds it; nobody is to go
+    /// looking for it.
+    pub const QUIET: Self = Self(i8::MIN);
+
+    /// How far away somebody wants the blob for itself; `None` where nobody is
+    /// to look for it.
+    pub const fn distance(self) -> Option<u8> {
+        match self.0 {
+            i8::MIN | 0.. => None,
+            hops => Some(hops.unsigned_abs()),
+        }
+    }
+
+    /// A want of that distance, told to the next.
+    pub const fn passed_on(distance: u8) -> Self {
+        let hops = if distance < 126 { distance + 1 } else { 127 };
+        Self(-hops.cast_signed())
+    }
 }
 
 /// Why a peer answers with ERROR.
@@ -167,6 +194,17 @@ pub enum Message {
     },
     /// 4: blobs the sender holds, with their lengths in bytes.
     Have(Vec<(BlobId, u32)>),
+    /// 4 as a bitfield: which chunks of the file that both know by its topic
+    /// the sender holds.
+    HaveBits {
+        /// The file.
+        topic: Topic,
+        /// The chunk of the first bit.
+        first: u32,
+        /// One bit a chunk, the highest bit of each byte first; set where the
+        /// sender holds it. Bits beyond the last chunk are 0.
+        bits: Bytes,
+    },
     /// 5: blobs the sender wants.
     Want(Vec<(BlobId, Hops)>),
     /// 6: the sender does not have what was asked for.
@@ -203,6 +241,22 @@ pub enum Message {
     },
     /// 10: the dialing side's proof, which ends the handshake.
     Proof(Proof),
+    /// 12: asks for proof that the receiver holds a blob.
+    Challenge {
+        /// Numbered like a REQUEST; repeated in the answer.
+        request: RequestId,
+        /// The blob.
+        blob: BlobId,
+        /// To be hashed with it.
+        nonce: Nonce,
+    },
+    /// 13: the proof.
+    Possession {
+        /// Of the CHALLENGE.
+        request: RequestId,
+        /// Hash of nonce, the sender's id and the blob.
+        evidence: Evidence,
+    },
     /// 16: enters a room.
     Join {
         /// The room.

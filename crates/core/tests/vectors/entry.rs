@@ -56,6 +56,7 @@ fn reason(error: &EntryError) -> (&'static str, Option<String>) {
         EntryError::Invalid { field, .. } => ("invalid", Some((*field).into())),
         EntryError::InvalidChunk { .. } => ("invalid-chunk", None),
         EntryError::ChunkCount { .. } => ("chunk-count", None),
+        EntryError::RepeatedChunk { .. } => ("repeated-chunk", None),
         EntryError::Newer => ("newer", None),
         EntryError::Damaged => ("damaged", None),
         EntryError::TooLarge => ("too-large", None),

@@ -5,6 +5,7 @@ mod blob;
 mod entry;
 mod link;
 mod message;
+mod possession;
 mod proof;
 mod signal;
 

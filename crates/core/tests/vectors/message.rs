@@ -3,6 +3,7 @@ use samara_core::identity::Proof;
 use samara_core::message::{
     DecodeError, ErrorCode, Features, Handshake, Hops, Message, Nonce, PeerId, Reach, RequestId,
 };
+use samara_core::possession::Evidence;
 use samara_core::{BlobId, MemberId, Topic};
 use serde::Deserialize;
 
@@ -54,6 +55,9 @@ pub struct Fields {
     member: Option<Hex>,
     members: Option<Vec<MemberFields>>,
     sealed: Option<Hex>,
+    first: Option<u32>,
+    bits: Option<Hex>,
+    evidence: Option<Hex>,
     addresses: Option<Vec<String>>,
 }
 
@@ -86,6 +90,11 @@ impl Fields {
                 blob: self.blob(),
                 data: bytes(self.data),
             },
+            4 if self.form == Some(1) => Message::HaveBits {
+                topic: Topic::from_bytes(self.topic.expect(HAS).array()),
+                first: self.first.expect(HAS),
+                bits: bytes(self.bits),
+            },
             4 => Message::Have(self.haves()),
             5 => Message::Want(self.wants()),
             6 => Message::NotFound {
@@ -107,6 +116,15 @@ impl Fields {
                 request: self.request(),
             },
             10 => Message::Proof(self.proof()),
+            12 => Message::Challenge {
+                request: self.request(),
+                blob: self.blob(),
+                nonce: Nonce::from_bytes(self.nonce.expect(HAS).array()),
+            },
+            13 => Message::Possession {
+                request: self.request(),
+                evidence: Evidence::from_bytes(self.evidence.expect(HAS).array()),
+            },
             _ => self.room_message(kind),
         }
     }
@@ -179,7 +197,7 @@ impl Fields {
     }
 
     fn haves(self) -> Vec<(BlobId, u32)> {
-        assert_eq!(self.form, Some(0), "the one form there is");
+        assert_eq!(self.form, Some(0), "the list");
         let blobs = self.blobs.expect(HAS).into_iter();
         let have = |one: BlobFields| (one.id(), one.length.expect(HAS));
         blobs.map(have).collect()

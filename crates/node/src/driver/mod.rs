@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::connection::{self, Attached, Queue};
 use crate::destination::Destination;
 use crate::dht::Dht;
-use crate::disk::Disk;
+use crate::disk::{Disk, Storing};
 use crate::ledger::Told;
 use crate::node::NodeEvent;
 use crate::save::SaveError;
@@ -198,8 +198,7 @@ impl Driver {
                 message,
             } => {
                 if let Some(connection) = self.connections.get(&connection) {
-                    // A transport that is gone says so by itself.
-                    let _ = connection.queue.send(message);
+                    connection.queue.send(message);
                 }
             }
             Output::Close { connection } => {
@@ -217,9 +216,24 @@ impl Driver {
                 connection,
                 blob,
                 bytes,
+                durable,
             } => {
                 let places = self.places(&blob);
-                self.disk.store(connection, blob, bytes, places);
+                let storing = Storing {
+                    connection,
+                    id: blob,
+                    bytes,
+                    durable,
+                };
+                self.disk.store(storing, places);
+            }
+            Output::Hash {
+                blob,
+                nonce,
+                prover,
+            } => {
+                let durable = prover == self.swarm.peer();
+                self.disk.hash(blob, nonce, prover, durable);
             }
             Output::Lookup { topic } => self.discovery.lookup(topic),
             Output::Announce { topic } => self.discovery.announce(topic),
@@ -293,9 +307,19 @@ impl Driver {
             }
             Event::Pushed {
                 transfer,
-                held,
-                total,
-            } => self.tell(transfer, TransferEvent::Pushed { held, total }),
+                proven,
+                wanted,
+                copies,
+                target,
+            } => {
+                let pushed = TransferEvent::Pushed {
+                    proven,
+                    wanted,
+                    copies,
+                    target,
+                };
+                self.tell(transfer, pushed);
+            }
             Event::PushRefused { transfer, reason } => {
                 let reason = reason.into();
                 self.tell(transfer, TransferEvent::PushRefused { reason });

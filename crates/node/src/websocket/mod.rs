@@ -33,6 +33,10 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// How long the other side has to answer a close.
 const CLOSE: Duration = Duration::from_secs(2);
 
+/// How long the other side has to take what is queued when the connection is
+/// to be closed, and to answer the close: 8 MiB in this time is a slow line.
+const FAREWELL: Duration = Duration::from_secs(10);
+
 /// Bytes collected before they are flushed: the machine refills what was
 /// reported as gone, so the socket must not wait for a full queue.
 const FLUSH: usize = 256 << 10;
@@ -52,10 +56,17 @@ where
     let Attached { incoming, outgoing } = attached;
     let (sink, stream) = socket.split();
     let heard = Heard::now();
+    let closing = outgoing.closing();
+    let overdue = async {
+        closing.await;
+        tokio::time::sleep(FAREWELL).await;
+        "it did not take what was sent before the close".to_owned()
+    };
     let reason = tokio::select! {
         reason = receive(stream, &incoming, &heard) => reason,
         reason = send(sink, outgoing) => reason,
         reason = heard.until_silent() => reason,
+        reason = overdue => reason,
     };
     incoming.close(reason).await;
 }
@@ -185,7 +196,12 @@ fn problem(error: &tungstenite::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use samara_swarm::{ConnectionId, Input};
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+
     use super::*;
+    use crate::connection::attach;
 
     #[test]
     fn a_connection_that_broke_is_told_from_a_wrong_protocol() {
@@ -195,6 +211,45 @@ mod tests {
         assert!(broke.starts_with("the connection broke"), "{broke}");
         let wrong = problem(ProtocolError::NonZeroReservedBits);
         assert!(wrong.contains("does not speak the protocol"), "{wrong}");
+    }
+
+    /// Its own messages show that it lives, so silence does not end it.
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_never_reads_loses_its_place_when_it_is_cut_off() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (wire, mut from_wire) = mpsc::channel(16);
+        let (commands, _from_transport) = mpsc::unbounded_channel();
+        let (queue, attached) = attach(ConnectionId(1), wire, commands);
+        let carried = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+            carry(socket, attached).await;
+        });
+        let url = format!("ws://{address}/");
+        let (mut peer, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        // More than the buffers of both sockets take.
+        for _ in 0..64 {
+            queue.send(Bytes::from(vec![0; 1 << 20]));
+        }
+        drop(queue);
+
+        let cut_off = Instant::now();
+        let talking = async {
+            loop {
+                peer.send(Message::Ping(Bytes::new())).await.unwrap();
+                tokio::time::sleep(PING_EVERY / 10).await;
+            }
+        };
+        tokio::select! {
+            () = talking => {}
+            carried = carried => carried.unwrap(),
+        }
+        assert!(cut_off.elapsed() < 2 * FAREWELL, "{:?}", cut_off.elapsed());
+        let Some(Input::Closed { reason, .. }) = from_wire.recv().await else {
+            panic!("the machine is told of the end");
+        };
+        assert!(reason.contains("did not take"), "{reason}");
     }
 
     #[tokio::test(start_paused = true)]

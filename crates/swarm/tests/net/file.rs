@@ -12,7 +12,12 @@ pub struct File {
 
 /// A file of `chunks` chunks of 1 KiB, the last one short.
 pub fn file(chunks: u64) -> File {
-    let mut rng = chacha20::ChaCha20Rng::from_seed([u8::try_from(chunks % 251).unwrap(); 32]);
+    numbered(chunks, u8::try_from(chunks % 251).unwrap())
+}
+
+/// One of several files of a length.
+pub fn numbered(chunks: u64, number: u8) -> File {
+    let mut rng = chacha20::ChaCha20Rng::from_seed([number; 32]);
     let size = chunks * 1024 - 500;
     let mut blobs = Vec::new();
     let mut list = Vec::new();

@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use samara_core::message::{Features, Reach};
+use samara_core::message::{Features, Nonce, Reach};
+use samara_core::possession::Evidence;
 use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, PeerId, PeerSecret, Topic};
 use samara_swarm::{
-    Address, Config, ConnectionId, Event, Input, Limits, Output, Path, Signal, StoreFailure, Swarm,
-    Target, Time, Traffic, TransferId,
+    Address, Config, ConnectionId, Event, Input, Output, Path, Signal, StoreFailure, Swarm, Target,
+    Time, Traffic, TransferId,
 };
 
 pub mod file;
@@ -34,6 +35,8 @@ pub struct Peer {
     pub ledger: BTreeMap<PeerId, Traffic>,
     /// Blobs that this peer serves wrong.
     pub lies: bool,
+    /// What this peer proves to hold is made up.
+    pub forges: bool,
     /// Messages of this peer get lost from here on.
     pub silent: bool,
     /// Bytes the store takes before it is full.
@@ -64,6 +67,10 @@ pub struct Net {
     offers: BTreeMap<String, End>,
     rooms: BTreeMap<Topic, Vec<(MemberId, Reach, End)>>,
     members: u64,
+    /// Blobs wanted in all WANTs sent.
+    pub wants: usize,
+    /// HAVEs sent as bitfields.
+    pub bitfields: usize,
     /// Topics announced in the DHT.
     pub dht: BTreeMap<Topic, BTreeSet<String>>,
 }
@@ -81,21 +88,14 @@ impl Net {
 
     /// Adds a relay at `ws://relay/ws`.
     pub fn relay(&mut self) -> Host {
-        let host = self.add(|config| config.features = Features::ROOMS.with(Features::KEEPS));
+        let host = self.add(|config| config.features = Features::ROOMS);
         self.listen(host, "ws://relay/ws");
         host
     }
 
     pub fn add(&mut self, adjust: impl FnOnce(&mut Config)) -> Host {
         let number = u8::try_from(self.peers.len()).unwrap();
-        let mut config = Config {
-            identity: PeerSecret::from_bytes(&[number; 32]),
-            features: Features::default(),
-            webrtc: false,
-            lookup: false,
-            announce: false,
-            limits: Limits::default(),
-        };
+        let mut config = Config::new(PeerSecret::from_bytes(&[number; 32]));
         adjust(&mut config);
         self.peers.push(Peer {
             swarm: Swarm::new(config, [number; 32]),
@@ -103,6 +103,7 @@ impl Net {
             events: Vec::new(),
             ledger: BTreeMap::new(),
             lies: false,
+            forges: false,
             silent: false,
             room: usize::MAX,
             sent: BTreeMap::new(),
@@ -145,6 +146,11 @@ impl Net {
         let target = Target::Link(link.clone());
         let transfer = TransferId(1);
         self.input(host, Input::Open { transfer, target });
+    }
+
+    pub fn push(&mut self, host: Host, copies: u8) {
+        let transfer = TransferId(1);
+        self.input(host, Input::Push { transfer, copies });
     }
 
     pub fn has_all(&mut self, host: Host, entry: &FileEntry) -> bool {
@@ -304,6 +310,7 @@ impl Net {
                 connection,
                 blob,
                 bytes,
+                durable: _,
             } => {
                 let result = self.peer(host).put(blob, bytes);
                 let stored = Input::Stored {
@@ -312,6 +319,25 @@ impl Net {
                     result,
                 };
                 self.after(1, Happening::Input(host, stored));
+            }
+            Output::Hash {
+                blob,
+                nonce,
+                prover,
+            } => {
+                let nonce_used = if self.peer(host).forges {
+                    Nonce::from_bytes([0; 32])
+                } else {
+                    nonce
+                };
+                let bytes = self.peer(host).store.get(&blob);
+                let evidence = bytes.map(|bytes| Evidence::of(nonce_used, prover, bytes));
+                let hashed = Input::Hashed {
+                    blob,
+                    nonce,
+                    evidence,
+                };
+                self.after(1, Happening::Input(host, hashed));
             }
             Output::Lookup { topic } => {
                 let addresses = self
@@ -385,6 +411,7 @@ impl Net {
         let Some((to, other)) = self.links.get(&from).copied() else {
             return;
         };
+        self.count(&message);
         if matches!(message[0], 3 | 8) {
             let peer = self.peer(host);
             let path = peer.paths[&connection];
@@ -409,6 +436,17 @@ impl Net {
         };
         // What the relay itself says about rooms goes to its members' machines.
         self.after(DELAY, input);
+    }
+
+    fn count(&mut self, message: &Bytes) {
+        match message[..] {
+            [4, 1, ..] => self.bitfields += 1,
+            [5, ref wants @ ..] => {
+                let wants = wants.chunks(33).filter(|want| want[32] != 0);
+                self.wants += wants.count();
+            }
+            _ => {}
+        }
     }
 
     fn cut(&mut self, end: End) {

@@ -5,7 +5,7 @@ use samara_core::identity::{Greeting, Proof, Role};
 use samara_core::message::{ErrorCode, Features, Handshake, Nonce, PROTOCOL_VERSION};
 use samara_core::{BlobId, BlobKey, Link, Message, PeerSecret, RequestId};
 use samara_swarm::{
-    Config, ConnectionId, Event, Input, Limits, Output, Path, Swarm, Target, Time, TransferId,
+    Config, ConnectionId, Event, Input, Output, Path, Swarm, Target, Time, TransferId,
 };
 
 /// What proofs over a WebSocket are tied to.
@@ -47,14 +47,9 @@ pub fn blob(byte: u8) -> BlobId {
 impl Victim {
     /// Accepts the peer's connection.
     pub fn new(features: Features) -> Self {
-        let config = Config {
-            identity: own(),
-            features,
-            webrtc: true,
-            lookup: false,
-            announce: false,
-            limits: Limits::default(),
-        };
+        let mut config = Config::new(own());
+        config.features = features;
+        config.webrtc = true;
         let mut swarm = Swarm::new(config, [7; 32]);
         let peer = swarm.connection();
         let mut victim = Self {

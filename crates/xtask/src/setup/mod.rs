@@ -4,7 +4,7 @@
 //! and no network. A need that cannot be met ends in the command that meets it.
 
 mod apt;
-mod chromium;
+mod browser;
 mod compiler;
 mod node;
 mod packages;
@@ -17,7 +17,7 @@ use anyhow::bail;
 
 use crate::workspace::Workspace;
 
-pub use self::chromium::find as find_chromium;
+pub use self::browser::{Browser, CHROMIUM, FIREFOX};
 
 /// npm workspace of the client and the page.
 pub const WEB: &str = "web";
@@ -26,8 +26,15 @@ pub const E2E: &str = "tests/e2e";
 
 /// What the browser peer takes.
 pub const FOR_WASM: [Need; 3] = [Need::WasmTarget, Need::Node, Need::Packages(WEB)];
-/// What the tests in a browser take beyond the build.
-pub const FOR_E2E: [Need; 3] = [Need::Node, Need::Packages(E2E), Need::Chromium];
+/// What the tests in browsers take beyond the build.
+pub const FOR_E2E: [Need; 4] = [
+    Need::Node,
+    Need::Packages(E2E),
+    Need::Browser(CHROMIUM),
+    Need::Browser(FIREFOX),
+];
+/// What measuring in a browser takes beyond the build.
+pub const FOR_BENCH: [Need; 3] = [Need::Node, Need::Packages(E2E), Need::Browser(CHROMIUM)];
 
 /// Something a step needs of the machine.
 #[derive(Clone, Copy)]
@@ -38,8 +45,8 @@ pub enum Need {
     Node,
     /// The npm packages locked in a folder.
     Packages(&'static str),
-    /// The browser of the tests.
-    Chromium,
+    /// A browser of the tests.
+    Browser(Browser),
 }
 
 /// Meets every need there is and says what it found or did.
@@ -50,7 +57,8 @@ pub fn everything(workspace: &Workspace) -> anyhow::Result<()> {
         Need::Node,
         Need::Packages(WEB),
         Need::Packages(E2E),
-        Need::Chromium,
+        Need::Browser(CHROMIUM),
+        Need::Browser(FIREFOX),
     ] {
         match need.meet(workspace) {
             Ok(found) => println!("{:<26} {found}", need.name()),
@@ -80,7 +88,7 @@ impl Need {
             Self::WasmTarget => "wasm target".to_owned(),
             Self::Node => "node and npm".to_owned(),
             Self::Packages(folder) => format!("npm packages of {folder}"),
-            Self::Chromium => "chromium".to_owned(),
+            Self::Browser(browser) => browser.name.to_owned(),
         }
     }
 
@@ -91,7 +99,7 @@ impl Need {
             Self::WasmTarget => toolchain::find_or_install().map(|found| found.to_string()),
             Self::Node => node::find(),
             Self::Packages(folder) => packages::find_or_install(workspace, folder),
-            Self::Chromium => chromium::find_or_install().map(shown),
+            Self::Browser(browser) => browser.find_or_install().map(shown),
         }
     }
 }

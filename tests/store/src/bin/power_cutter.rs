@@ -32,12 +32,13 @@ fn main() -> Result<()> {
     };
     let (work, program) = (arg()?, arg()?);
 
-    cut_often(&work, &program, None, &["again", "large"])?;
+    cut_often(&work, &program, None, &["again", "large", "sync", "flush"])?;
+    cut_often(&work, &program, None, &["again", "remove", "flush"])?;
     cut_often(
         &work,
         &program,
         NonZeroU64::new(1 << 20),
-        &["pin", "remove"],
+        &["pin", "remove", "sync"],
     )
 }
 
@@ -64,13 +65,14 @@ fn cut_often(
         putter.run_and_kill(&mut random, reports, &mut ledger)?;
         disk.cut_power()?;
         ledger.lost_power();
+        let durable = ledger.durable();
 
         disk.mount()?;
         let store = Store::open(&dir, Options { max_bytes })?;
         let recovery = store.recovery();
         let checked = ledger.check(&store, &dir);
         let blobs = checked.with_context(|| format!("seed {seed}, round {round}, {recovery:?}"))?;
-        println!("round {round}: {blobs} blobs, {recovery:?}");
+        println!("round {round}: {blobs} blobs, {durable} of them synced, {recovery:?}");
         drop(store);
         disk.unmount()?;
     }

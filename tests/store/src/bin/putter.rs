@@ -2,7 +2,7 @@
 //!
 //! `putter DIR SEED THREADS MAX_BYTES STEPS…` where `MAX_BYTES` 0 means no
 //! limit and each of `STEPS` adds a kind of step to putting and getting:
-//! `again`, `remove`, `pin`, `large`, and `until-full`, which stops at the
+//! `again`, `remove`, `pin`, `large`, `sync`, `flush`, and `until-full`, which stops at the
 //! first refusal by a full disk.
 
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use std::{env, thread};
 
 use anyhow::{Context as _, ensure};
 use samara_core::{Blob, BlobId};
-use samara_store::{Options, PutAll, PutError, Store};
+use samara_store::{FlushError, Options, PutAll, PutError, Store};
 use samara_store_test::event::Event;
 use samara_store_test::random::Random;
 
@@ -70,6 +70,8 @@ impl Worker {
                 2 | 3 if self.does("remove") => self.remove()?,
                 4 if self.does("pin") => self.pin()?,
                 5 if self.does("pin") => self.unpin()?,
+                6 if self.does("sync") && self.random.chance(40) => self.sync(Store::sync)?,
+                6 if self.does("flush") && self.random.chance(20) => self.sync(Store::flush)?,
                 6 => {
                     let several = 2 + self.random.below(4);
                     self.put_new(several)?
@@ -128,6 +130,12 @@ impl Worker {
                 self.held.push(blob);
             }
         }
+        Ok(true)
+    }
+
+    fn sync(&self, sync: fn(&Store) -> Result<(), FlushError>) -> anyhow::Result<bool> {
+        sync(&self.store)?;
+        report(self.held.iter().map(|blob| Event::Synced(blob.id())))?;
         Ok(true)
     }
 

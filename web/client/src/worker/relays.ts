@@ -1,12 +1,6 @@
+import type { PeerProblem } from "../../wasm/samara_browser.js";
 import type { RelayStatus } from "../api.ts";
 import type { PlainError } from "../messages.ts";
-
-/**
- * What a problem says when the versions differ: the first is the reason an
- * older or newer relay gives in its refusal, the second this side's own. The
- * machine gives sentences only, so they are told apart by their words.
- */
-const OTHER_VERSION = /protocol version|version of the protocol/;
 
 /** The addresses the peer stays connected to, and what became of them. */
 export class Relays {
@@ -17,17 +11,19 @@ export class Relays {
   }
 
   /** Notes what became of one; what to tell the user when that is bad news. */
-  on(url: string, problem: string | undefined): PlainError | undefined {
+  on(url: string, problem: PeerProblem | undefined): PlainError | undefined {
     const before = this.#status.get(url);
     const after: RelayStatus =
-      problem === undefined ? { url, connected: true } : { url, connected: false, problem };
+      problem === undefined
+        ? { url, connected: true }
+        : { url, connected: false, problem: problem.text };
     this.#status.set(url, after);
-    if (problem === undefined || before?.problem === problem) {
+    if (problem === undefined || before?.problem === problem.text) {
       return undefined;
     }
     return {
-      code: OTHER_VERSION.test(problem) ? "wrong-version" : "relay-unreachable",
-      message: `relay ${url}: ${problem}`,
+      code: problem.cause === "otherVersion" ? "wrong-version" : "relay-unreachable",
+      message: `relay ${url}: ${problem.text}`,
     };
   }
 

@@ -60,7 +60,9 @@ export class Session {
       signal: (connection, signal) => command({ kind: "signal", connection, signal }),
       hangUp: (connection) => command({ kind: "hangUp", connection }),
     };
-    const peer = await Peer.open(host, { store, maxBytes, webrtc, named });
+    const { sympathy, stingy, uploadLimit, downloadLimit } = options;
+    const generosity = { sympathy, stingy, uploadLimit, downloadLimit };
+    const peer = await Peer.open(host, { store, maxBytes, webrtc, named, ...generosity });
     session = new Session(store, peer, transfers, relays);
     for (const url of options.keep) {
       relays.keep(url);
@@ -125,7 +127,7 @@ export class Session {
     switch (note.kind) {
       case "push":
         this.#transfers.push(note.transfer);
-        this.#peer.push(note.transfer);
+        this.#peer.push(note.transfer, note.copies);
         return;
       case "pause":
         this.#peer.pause(note.transfer);
@@ -134,8 +136,9 @@ export class Session {
         this.#peer.resume(note.transfer);
         return;
       case "closeTransfer":
-        this.#peer.closeTransfer(note.transfer);
-        this.#transfers.close(note.transfer);
+        if (this.#transfers.close(note.transfer, note.openings)) {
+          this.#peer.closeTransfer(note.transfer);
+        }
         return;
       case "rtc":
         this.#onRtc(note.event);
@@ -209,6 +212,7 @@ export class Session {
   }
 
   #opened({ transfer, link }: PeerTransfer): Opened {
+    this.#transfers.open(transfer);
     return { link, snapshot: this.#transfers.snapshot(this.#peer, transfer) };
   }
 

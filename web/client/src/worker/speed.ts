@@ -7,6 +7,9 @@ export class Speed {
 
   /** Notes how many bytes there are at `now`, in milliseconds, and says how fast they come. */
   sample(now: number, bytes: number): number {
+    if (bytes < (this.#samples.at(-1)?.bytes ?? 0)) {
+      this.#samples = []; // Counted anew: a peer that came back, say.
+    }
     this.#samples.push({ at: now, bytes });
     while (this.#samples.length > 2 && (this.#samples[1]?.at ?? now) <= now - WINDOW) {
       this.#samples.shift();

@@ -1,14 +1,19 @@
-import type { Peer, PeerEvent } from "../../wasm/samara_browser.js";
+import type { Peer, PeerEvent, PeerSource } from "../../wasm/samara_browser.js";
+import type { Pushed } from "../api.ts";
 import type { SamaraErrorCode } from "../error.ts";
-import type { EntryInfo, PlainError, Snapshot } from "../messages.ts";
+import type { EntryInfo, PlainError, Snapshot, TransferSource } from "../messages.ts";
 import { Speed } from "./speed.ts";
 
 /** What the machine does not keep of a transfer. */
 interface Known {
+  /** How many calls have opened it. */
+  openings: number;
   speed: Speed;
+  /** By source: a peer may be connected in two ways. */
+  speeds: Map<string, Speed>;
   entry?: EntryInfo;
   error?: PlainError;
-  pushed?: { held: number; total: number; refused?: string };
+  pushed?: Pushed;
   /** The last snapshot the page got, to send no second like it. */
   told: string;
 }
@@ -17,8 +22,18 @@ interface Known {
 export class Transfers {
   readonly #known = new Map<number, Known>();
 
-  close(transfer: number): void {
-    this.#known.delete(transfer);
+  open(transfer: number): void {
+    this.#get(transfer).openings += 1;
+  }
+
+  /** Whether nobody needs it any more, now that so many do not. */
+  close(transfer: number, openings: number): boolean {
+    const known = this.#known.get(transfer);
+    if (known === undefined) {
+      return false;
+    }
+    known.openings -= openings;
+    return known.openings <= 0 && this.#known.delete(transfer);
   }
 
   entry(transfer: number): EntryInfo | undefined {
@@ -27,7 +42,11 @@ export class Transfers {
 
   /** An earlier push's refusal counts no more. */
   push(transfer: number): void {
-    delete this.#known.get(transfer)?.pushed?.refused;
+    const known = this.#known.get(transfer);
+    if (known?.pushed) {
+      const { refused: _, ...pushed } = known.pushed;
+      known.pushed = pushed;
+    }
   }
 
   /** Whether the page should hear of it at once. */
@@ -44,13 +63,13 @@ export class Transfers {
         return true;
       }
       case "pushed": {
-        const { held, total } = event;
-        this.#get(event.transfer).pushed = { held, total };
-        return held === total;
+        const { proven, wanted, copies, target } = event;
+        this.#get(event.transfer).pushed = { proven, wanted, copies, target };
+        return copies === target;
       }
       case "pushRefused": {
-        const { held, total } = this.#get(event.transfer).pushed ?? { held: 0, total: 0 };
-        this.#get(event.transfer).pushed = { held, total, refused: event.reason };
+        const known = this.#get(event.transfer);
+        known.pushed = { ...(known.pushed ?? NOTHING_PUSHED), refused: event.reason };
         return true;
       }
       case "done":
@@ -66,15 +85,21 @@ export class Transfers {
   snapshot(peer: Peer, transfer: number): Snapshot {
     const known = this.#get(transfer);
     const progress = peer.progress(transfer);
-    const { state, ...rest } = progress ?? NOTHING;
-    const bytesPerSecond = known.speed.sample(performance.now(), rest.bytes);
+    const { state, sources, ...rest } = progress ?? NOTHING;
+    const now = performance.now();
+    const bytesPerSecond = known.speed.sample(now, rest.bytes);
     const { entry, error, pushed } = known;
     return {
       transfer,
       state,
       ...(entry && { entry }),
       ...(error && { error }),
-      progress: { ...rest, bytesPerSecond, ...(pushed && { pushed }) },
+      progress: {
+        ...rest,
+        bytesPerSecond,
+        sources: timed(known, now, sources),
+        ...(pushed && { pushed }),
+      },
     };
   }
 
@@ -95,11 +120,26 @@ export class Transfers {
   #get(transfer: number): Known {
     let known = this.#known.get(transfer);
     if (known === undefined) {
-      known = { speed: new Speed(), told: "" };
+      known = { openings: 0, speed: new Speed(), speeds: new Map(), told: "" };
       this.#known.set(transfer, known);
     }
     return known;
   }
+}
+
+const NOTHING_PUSHED: Pushed = { proven: 0, wanted: 0, copies: 0, target: 0 };
+
+/** The sources with how fast each is; those that are gone are forgotten. */
+function timed(known: Known, now: number, sources: readonly PeerSource[]): TransferSource[] {
+  const speeds = new Map<string, Speed>();
+  const timed = sources.map((source) => {
+    const key = `${source.peer} ${source.path}`;
+    const speed = known.speeds.get(key) ?? new Speed();
+    speeds.set(key, speed);
+    return { ...source, bytesPerSecond: speed.sample(now, source.bytes) };
+  });
+  known.speeds = speeds;
+  return timed;
 }
 
 const NOTHING = {

@@ -1,0 +1,246 @@
+//! Answers: what comes back for a request, and where it goes.
+
+use bytes::Bytes;
+use samara_core::blob::MAX_BLOB_LEN;
+use samara_core::message::ErrorCode;
+use samara_core::{BlobId, Message, PeerId, RequestId};
+
+use crate::Swarm;
+use crate::assembly::WrongPart;
+use crate::connection::{Asked, Asking};
+use crate::face::{ConnectionId, Event, Output, StoreFailure};
+use crate::greet::UNEXPECTED;
+use crate::wanted::{State, Wanted};
+
+/// Bytes that count as progress: a source that sends fewer within its
+/// patience holds blobs up and is let go.
+const PROGRESS: usize = 16 << 10;
+
+/// A blob the driver is storing.
+pub(crate) struct Storing {
+    pub(crate) len: usize,
+    /// Who sent it.
+    pub(crate) peer: PeerId,
+}
+
+impl Swarm {
+    pub(crate) fn on_response(
+        &mut self,
+        from: ConnectionId,
+        request: RequestId,
+        blob: BlobId,
+        data: Bytes,
+    ) {
+        match self.answered(from, request, data.len()) {
+            Some(asked) if asked.blob == blob && data.len() <= MAX_BLOB_LEN => {
+                self.on_blob(from, request, blob, data);
+            }
+            Some(_) => self.misbehaved(from, UNEXPECTED, "another blob than was asked for"),
+            None => self.on_late(from, request, data.len()),
+        }
+    }
+
+    pub(crate) fn on_part(
+        &mut self,
+        from: ConnectionId,
+        request: RequestId,
+        offset: u32,
+        total: u32,
+        data: &[u8],
+    ) {
+        let Some(asked) = self.answered(from, request, data.len()) else {
+            return self.on_late(from, request, data.len());
+        };
+        let blob = asked.blob;
+        match asked.parts.add(offset, total, data) {
+            Ok(None) => {}
+            Ok(Some(whole)) => self.on_blob(from, request, blob, whole),
+            Err(WrongPart) => self.misbehaved(from, UNEXPECTED, "a part out of range or order"),
+        }
+    }
+
+    /// The request that an answer with so many bytes belongs to.
+    fn answered(
+        &mut self,
+        from: ConnectionId,
+        request: RequestId,
+        bytes: usize,
+    ) -> Option<&mut Asked> {
+        let now = self.now;
+        let asking = &mut self.peer_mut(from)?.asking;
+        asking.pace.received(now, bytes);
+        asking.heard += bytes;
+        if asking.heard >= PROGRESS {
+            asking.progressed(now);
+        }
+        let asked = asking.requests.get_mut(&request)?;
+        if asked.alone && !asked.has_begun() {
+            asking.pace.round(now.since(asked.at));
+        }
+        asking.owed = asking.owed.saturating_sub(asked.receive(bytes));
+        Some(asked)
+    }
+
+    /// An answer to a request that was given up is late, not wrong; one to a
+    /// request never made is.
+    fn on_late(&mut self, from: ConnectionId, request: RequestId, bytes: usize) {
+        self.wasted += bytes as u64;
+        self.check_known(from, request);
+    }
+
+    fn check_known(&mut self, from: ConnectionId, request: RequestId) {
+        let made = self.peer_mut(from).map(|peer| peer.asking.last_request);
+        if made.is_some_and(|last| request.0 == 0 || request.0 > last) {
+            self.misbehaved(from, UNEXPECTED, "an answer to no request");
+        }
+    }
+
+    fn on_blob(&mut self, from: ConnectionId, request: RequestId, blob: BlobId, bytes: Bytes) {
+        let now = self.now;
+        let Some(peer) = self.peer_mut(from) else {
+            return;
+        };
+        peer.asking.end(now, request);
+        peer.asking.progressed(now);
+        let (peer, len) = (peer.id, bytes.len());
+        self.wanted.unasked(&blob, from, request);
+        let storing = self
+            .wanted
+            .get(&blob)
+            .is_none_or(|w| w.state == State::Storing);
+        if storing {
+            self.wasted += len as u64;
+            return self.ask(from);
+        }
+        self.cancel_all(blob);
+        // Others go by what is kept for them.
+        let durable = self.wanted.get(&blob).is_some_and(Wanted::is_for_others);
+        self.wanted.set_state(&blob, State::Storing);
+        self.storing.insert(blob, Storing { len, peer });
+        self.storing_bytes += len;
+        self.outputs.push_back(Output::Store {
+            connection: from,
+            blob,
+            bytes,
+            durable,
+        });
+        self.ask(from);
+    }
+
+    /// Takes back what is asked of others for a blob that came.
+    pub(crate) fn cancel_all(&mut self, blob: BlobId) {
+        let Some(State::Requested(asked)) = self.wanted.get(&blob).map(|w| w.state.clone()) else {
+            return;
+        };
+        for (of, request) in asked {
+            self.wasted += self.begun(of, request);
+            self.cancel(of, request);
+        }
+    }
+
+    /// Bytes that came for a request so far.
+    fn begun(&mut self, of: ConnectionId, request: RequestId) -> u64 {
+        let asked = self
+            .peer_mut(of)
+            .and_then(|peer| peer.asking.requests.get(&request));
+        asked.map_or(0, |asked| asked.received)
+    }
+
+    pub(crate) fn on_stored(
+        &mut self,
+        connection: ConnectionId,
+        blob: BlobId,
+        result: Result<(), StoreFailure>,
+    ) {
+        let Some(storing) = self.storing.remove(&blob) else {
+            return;
+        };
+        self.storing_bytes = self.storing_bytes.saturating_sub(storing.len);
+        match result {
+            Ok(()) => {
+                self.count_received(storing.peer, storing.len);
+                self.credit(connection, blob, storing.len);
+                let len = u32::try_from(storing.len).unwrap_or(u32::MAX);
+                self.on_held(blob, len);
+            }
+            Err(StoreFailure::WrongBlob) => self.on_wrong_blob(connection, blob, storing.peer),
+            Err(StoreFailure::Store(text)) => self.on_store_failed(blob, &text),
+        }
+        if core::mem::take(&mut self.asks_wait) {
+            self.ask_all();
+        }
+    }
+
+    fn credit(&mut self, connection: ConnectionId, blob: BlobId, len: usize) {
+        let Some(slots) = self.wanted.get(&blob).map(|w| w.slots.clone()) else {
+            return;
+        };
+        if let Some(peer) = self.peer_mut(connection) {
+            for (transfer, _) in slots {
+                *peer.asking.gave.entry(transfer).or_default() += len as u64;
+            }
+        }
+    }
+
+    fn on_wrong_blob(&mut self, connection: ConnectionId, blob: BlobId, peer: PeerId) {
+        self.bans.ban(peer, self.now);
+        self.wanted.set_state(&blob, State::Idle);
+        if self.connections.contains_key(&connection) {
+            self.misbehaved(connection, ErrorCode::WRONG_BLOB, "a wrong blob");
+        } else {
+            let what = "a wrong blob".into();
+            self.event(Event::Misbehaved {
+                peer: Some(peer),
+                what,
+            });
+        }
+        self.ask_all();
+    }
+
+    /// What was asked of a peer that is gone is asked of others.
+    pub(crate) fn release_all(&mut self, id: ConnectionId, asking: Asking) {
+        for (request, asked) in asking.requests {
+            self.wanted.unasked(&asked.blob, id, request);
+        }
+        for blob in asking.has.keys() {
+            self.wanted.lose_holder(blob);
+        }
+        self.disown_lost(asking.has.keys());
+        self.ask_all();
+    }
+
+    pub(crate) fn on_not_found(&mut self, from: ConnectionId, request: RequestId) {
+        let now = self.now;
+        let Some(peer) = self.peer_mut(from) else {
+            return;
+        };
+        let Some(asked) = peer.asking.end(now, request) else {
+            return self.check_known(from, request);
+        };
+        peer.asking.progressed(now);
+        peer.asking.broken.insert(asked.blob);
+        self.wanted.unasked(&asked.blob, from, request);
+        self.unoffer(from, &asked.blob);
+        self.ask_all();
+    }
+
+    /// A peer owes answers and sends nothing: others are asked instead.
+    pub(crate) fn give_up(&mut self, id: ConnectionId) {
+        let requests = self
+            .peer_mut(id)
+            .map(|peer| peer.asking.requests.keys().copied());
+        let requests: alloc::vec::Vec<_> = requests.into_iter().flatten().collect();
+        for request in requests {
+            self.cancel(id, request);
+        }
+        self.close(id, "the peer stopped answering");
+    }
+}
+
+/// What a message carries of blobs, for the limits and the ledger.
+pub(crate) fn blob_bytes(message: &Message) -> usize {
+    match message {
+        Message::Response { data, .. } | Message::Part { data, .. } => data.len(),
+        _ => 0,
+    }
+}

@@ -1,0 +1,271 @@
+//! Favours: blobs wanted because others want them.
+//!
+//! A want that comes from near enough is shared out of sympathy: this peer
+//! passes it on, one hop further, and fetches the blob from whoever turns out
+//! to hold it, so that it can answer the want. Every peer does this at most
+//! once a blob and distance, to a bounded number of others, and forgets it
+//! after a while; so wants cannot multiply, however peers are connected.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use rand_core::Rng as _;
+use samara_core::BlobId;
+use samara_core::message::{Features, Hops};
+
+use crate::Swarm;
+use crate::connection::{Connection, Peer};
+use crate::face::ConnectionId;
+use crate::time::{Millis, Time};
+use crate::wanted::{FOR_OTHERS, State, Urgency, Wanted};
+
+/// A want is passed on only if it stands so long: most are met at once, and a
+/// push is its own answer.
+const PASS_AFTER: Millis = Millis::seconds(1);
+
+/// Peers that one want is passed on to.
+pub(crate) const FANOUT: usize = 16;
+
+/// Between two looks for favours that nobody asked for again.
+const SWEEP: Millis = Millis::seconds(60);
+
+/// What this peer wants for others.
+#[derive(Default)]
+pub(crate) struct Gossip {
+    favours: BTreeMap<BlobId, Favour>,
+    /// Those to be passed on.
+    fresh: BTreeSet<BlobId>,
+    pass_at: Option<Time>,
+    sweep_at: Option<Time>,
+    /// Numbers favours in the order they are done.
+    last: u32,
+}
+
+/// One blob wanted for others.
+struct Favour {
+    /// Hops to the nearest peer that wants it for itself.
+    distance: u8,
+    askers: BTreeSet<ConnectionId>,
+    /// Those it was passed on to.
+    told: Vec<ConnectionId>,
+    until: Time,
+}
+
+impl Swarm {
+    /// Somebody wants a blob that is not here.
+    pub(crate) fn favour(&mut self, from: ConnectionId, blob: BlobId, hops: Hops) {
+        let Some(distance) = hops
+            .distance()
+            .filter(|d| *d <= self.config.generosity.sympathy)
+        else {
+            return;
+        };
+        if let Some(favour) = self.gossip.favours.get_mut(&blob) {
+            favour.askers.insert(from);
+            favour.until = self.now + self.config.limits.favour;
+            if distance < favour.distance {
+                favour.distance = distance;
+                favour.told.clear();
+                self.pass_soon(blob);
+            }
+        } else {
+            self.begin_favour(blob, distance, [from].into());
+        }
+    }
+
+    fn begin_favour(&mut self, blob: BlobId, distance: u8, askers: BTreeSet<ConnectionId>) {
+        if self.gossip.favours.len() >= self.config.limits.favours || self.held.contains_key(&blob)
+        {
+            return;
+        }
+        let until = self.now + self.config.limits.favour;
+        let told = Vec::new();
+        let favour = Favour {
+            distance,
+            askers,
+            told,
+            until,
+        };
+        self.gossip.favours.insert(blob, favour);
+        self.gossip.last = self.gossip.last.wrapping_add(1);
+        let slot = (FOR_OTHERS, self.gossip.last);
+        let rng = &mut self.rng;
+        self.wanted
+            .add(blob, slot, Some(Urgency::Help), || rng.next_u32());
+        self.pass_soon(blob);
+        let sweep = *self.gossip.sweep_at.get_or_insert(self.now + SWEEP);
+        self.arm(sweep);
+    }
+
+    fn pass_soon(&mut self, blob: BlobId) {
+        self.gossip.fresh.insert(blob);
+        let at = *self.gossip.pass_at.get_or_insert(self.now + PASS_AFTER);
+        self.arm(at);
+    }
+
+    /// Favours that were promised before a restart.
+    pub(crate) fn on_remember(&mut self, wants: Vec<(BlobId, u8)>) {
+        for (blob, distance) in wants {
+            if distance <= self.config.generosity.sympathy {
+                self.begin_favour(blob, distance.max(1), BTreeSet::new());
+            }
+        }
+    }
+
+    /// What is wanted for others, with the distance of whoever wants it.
+    pub fn favours(&self) -> impl Iterator<Item = (BlobId, u8)> + '_ {
+        let favours = self.gossip.favours.iter();
+        favours.map(|(blob, favour)| (*blob, favour.distance))
+    }
+
+    /// One peer does not want a blob any more.
+    pub(crate) fn end_favour_for(&mut self, asker: ConnectionId, blob: BlobId) {
+        if let Some(favour) = self.gossip.favours.get_mut(&blob)
+            && favour.askers.remove(&asker)
+            && favour.askers.is_empty()
+        {
+            self.end_favour(blob);
+        }
+    }
+
+    /// A favour is done, or asked for no more.
+    pub(crate) fn end_favour(&mut self, blob: BlobId) {
+        let Some(favour) = self.gossip.favours.remove(&blob) else {
+            return;
+        };
+        self.gossip.fresh.remove(&blob);
+        for id in favour.told {
+            let told = self
+                .peer_mut(id)
+                .map(|peer| peer.telling.passed.remove(&blob));
+            if told == Some(true) {
+                self.send_wants(id, [(blob, Hops::WITHDRAWN)].into());
+            }
+        }
+        if self.wanted.get(&blob).is_some_and(Wanted::is_for_others) {
+            self.cancel_all(blob);
+            self.disown(&blob);
+        }
+    }
+
+    /// The store takes nothing more: nothing is fetched for others.
+    pub(crate) fn end_all_favours(&mut self) {
+        let blobs: Vec<_> = self.gossip.favours.keys().copied().collect();
+        for blob in blobs {
+            self.end_favour(blob);
+        }
+    }
+
+    /// Forgets a blob that only others wanted, unless it is there already and
+    /// being stored.
+    fn disown(&mut self, blob: &BlobId) {
+        let wanted = self.wanted.get(blob);
+        if wanted.is_some_and(|w| w.is_for_others() && w.state == State::Idle) {
+            self.forget_wanted(blob);
+        }
+    }
+
+    /// A blob is wanted no more: nobody's offer of it counts.
+    fn forget_wanted(&mut self, blob: &BlobId) {
+        self.wanted.remove(blob);
+        for connection in self.connections.values_mut() {
+            if let Some(peer) = connection.ready_mut() {
+                peer.asking.has.remove(blob);
+            }
+        }
+    }
+
+    /// A peer is gone, with what it wanted and what it was told.
+    pub(crate) fn end_favours_of(&mut self, id: ConnectionId, peer: &Peer) {
+        for blob in &peer.serving.wants {
+            self.end_favour_for(id, *blob);
+        }
+        for blob in &peer.telling.passed {
+            if let Some(favour) = self.gossip.favours.get_mut(blob) {
+                favour.told.retain(|told| *told != id);
+            }
+        }
+    }
+
+    /// Forgets those of a gone peer's blobs that were wanted for others and
+    /// are asked for no more.
+    pub(crate) fn disown_lost<'a>(&mut self, lost: impl Iterator<Item = &'a BlobId>) {
+        for blob in lost {
+            if !self.gossip.favours.contains_key(blob) {
+                self.disown(blob);
+            }
+        }
+    }
+
+    /// Passes wants on, and forgets those that nobody told again.
+    pub(crate) fn run_gossip(&mut self) {
+        if self.gossip.pass_at.is_some_and(|at| at <= self.now) {
+            self.gossip.pass_at = None;
+            self.pass_on();
+        }
+        if self.gossip.sweep_at.is_some_and(|at| at <= self.now) {
+            self.gossip.sweep_at = None;
+            let favours = self.gossip.favours.iter();
+            let over = favours.filter(|(_, favour)| favour.until <= self.now);
+            for blob in over.map(|(blob, _)| *blob).collect::<Vec<_>>() {
+                self.end_favour(blob);
+            }
+            if !self.gossip.favours.is_empty() {
+                self.gossip.sweep_at = Some(self.now + SWEEP);
+            }
+        }
+        let next = [self.gossip.pass_at, self.gossip.sweep_at];
+        for at in next.into_iter().flatten() {
+            self.arm(at);
+        }
+    }
+
+    fn pass_on(&mut self) {
+        let fresh = core::mem::take(&mut self.gossip.fresh);
+        let listeners = self.listeners();
+        let most = self.config.limits.wants_per_peer / 2;
+        let mut wants: BTreeMap<ConnectionId, Vec<(BlobId, Hops)>> = BTreeMap::new();
+        for blob in fresh {
+            let Some(favour) = self.gossip.favours.get_mut(&blob) else {
+                continue;
+            };
+            for id in &listeners {
+                let peer = self.connections.get_mut(id).and_then(|c| c.ready_mut());
+                let Some(peer) = peer.filter(|peer| peer.telling.passed.len() < most) else {
+                    continue;
+                };
+                let known = favour.askers.contains(id) || favour.told.contains(id);
+                if known || favour.told.len() >= FANOUT {
+                    continue;
+                }
+                favour.told.push(*id);
+                peer.telling.passed.insert(blob);
+                let hops = Hops::passed_on(favour.distance);
+                wants.entry(*id).or_default().push((blob, hops));
+            }
+        }
+        for (id, wants) in wants {
+            self.send_wants(id, wants);
+        }
+    }
+
+    /// Peers to pass wants on to: those that help others first, then some by
+    /// chance. Twice as many as a want needs, as some of them asked for it.
+    fn listeners(&mut self) -> Vec<ConnectionId> {
+        let connections = self.connections.iter();
+        let ready = connections.filter_map(|(id, connection)| {
+            let peer = Connection::ready(connection)?;
+            let listens = peer.features.contains(Features::GOSSIP);
+            listens.then_some((*id, peer.features.contains(Features::KEEPS)))
+        });
+        let ready: Vec<_> = ready.collect();
+        let rng = &mut self.rng;
+        let mut ready: Vec<_> = ready
+            .into_iter()
+            .map(|(id, keeps)| (!keeps, rng.next_u32(), id))
+            .collect();
+        ready.sort_unstable();
+        ready.truncate(2 * FANOUT);
+        ready.into_iter().map(|(_, _, id)| id).collect()
+    }
+}
