@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use metrics::Gauge;
 use samara_core::message::Features;
 use samara_core::{MemberId, Topic};
-use samara_node::{BindError, DhtConfig, Node, NodeConfig, bind};
+use samara_node::{BindError, DhtConfig, Ledger, Node, NodeConfig, bind};
 use samara_store::{Options, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -39,9 +39,9 @@ pub enum StartError {
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] samara_store::OpenError),
-    /// The peer's name, which is in the store's folder, could not be had.
+    /// The peer's identity, which is in the store's folder, could not be had.
     #[error(transparent)]
-    Peer(#[from] samara_node::PeerIdError),
+    Identity(#[from] samara_node::IdentityError),
     /// The node could not start.
     #[error(transparent)]
     Node(#[from] samara_node::StartError),
@@ -211,8 +211,9 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
 async fn start_node(config: &Config) -> Result<Node, StartError> {
     let (dir, max_bytes) = (config.store.clone(), config.max_store);
     let opened = tokio::task::spawn_blocking(move || open_store(&dir, max_bytes)).await;
-    let (store, peer) = opened.expect("opening a store does not panic")?;
-    let mut node = NodeConfig::new(store, peer);
+    let (store, identity) = opened.expect("opening a store does not panic")?;
+    let mut node = NodeConfig::new(store, identity);
+    node.ledger = Some(Ledger::beside(&config.store));
     node.features = Features::ROOMS;
     node.generosity.sympathy = config.sympathy;
     node.keep.clone_from(&config.peers);
@@ -228,8 +229,8 @@ async fn start_node(config: &Config) -> Result<Node, StartError> {
 fn open_store(
     dir: &Path,
     max_bytes: Option<std::num::NonZeroU64>,
-) -> Result<(Store, samara_core::PeerId), StartError> {
+) -> Result<(Store, samara_core::PeerSecret), StartError> {
     let store = Store::open(dir, Options { max_bytes })?;
-    let peer = samara_node::peer_id(dir)?;
-    Ok((store, peer))
+    let identity = samara_node::identity(dir)?;
+    Ok((store, identity))
 }

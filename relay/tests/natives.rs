@@ -60,7 +60,7 @@ async fn a_pushed_file_outlives_its_seeder_and_the_relay_cannot_open_it() {
         if ids.contains(&name) {
             blobs.insert(name);
         } else {
-            let known = ["index.redb", "lock", "peer"].contains(&name.as_str());
+            let known = ["index.redb", "lock", "identity", "ledger.redb"].contains(&name.as_str());
             assert!(known, "{name} is on the relay's disk");
         }
     }

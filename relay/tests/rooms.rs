@@ -5,10 +5,11 @@ mod common;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use common::{Peer, Relay, TOPIC, signal};
+use common::{Peer, Relay, TOPIC, handshake, signal, stranger};
 use futures_util::SinkExt as _;
+use samara_core::identity::{Greeting, Role};
 use samara_core::message::{ErrorCode, Features, Handshake, Reach};
-use samara_core::{MemberId, Message, PeerId, RequestId};
+use samara_core::{MemberId, Message, RequestId};
 use tokio_tungstenite::tungstenite::protocol::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -136,6 +137,41 @@ async fn rooms_are_closed_to_who_has_not_said_handshake() {
 }
 
 #[tokio::test]
+async fn rooms_are_closed_to_who_has_not_proven_itself() {
+    let relay = Relay::start().await;
+    let mut peer = Peer::dial(relay.addr()).await;
+    peer.say_handshake(handshake(&stranger())).await;
+    let reach = Reach::default();
+    peer.send(&Message::Join {
+        topic: TOPIC,
+        reach,
+    })
+    .await;
+    let (said, close) = peer.until_closed().await;
+    assert_eq!(error_code(said.last()), Some(ErrorCode::UNEXPECTED));
+    assert_eq!(close.unwrap().code, CloseCode::Policy);
+    assert_eq!(relay.metric("samara_joins_total").await, 0);
+}
+
+#[tokio::test]
+async fn who_borrows_an_identity_is_cut_off() {
+    let relay = Relay::start().await;
+    let mut peer = Peer::dial(relay.addr()).await;
+    let borrowed = handshake(&stranger());
+    let theirs = peer.say_handshake(borrowed).await;
+    let greeting = Greeting {
+        dialer: &borrowed,
+        dialed: &theirs,
+        binding: &[0],
+    };
+    let proof = stranger().prove(Role::Dialer, &greeting);
+    peer.send(&Message::Proof(proof)).await;
+    let (said, close) = peer.until_closed().await;
+    assert_eq!(error_code(said.last()), Some(ErrorCode::NOT_PROVEN));
+    assert_eq!(close.unwrap().code, CloseCode::Policy);
+}
+
+#[tokio::test]
 async fn who_says_nothing_is_cut_off() {
     let soon = Duration::from_millis(50);
     let relay = Relay::with_limits(|limits| limits.handshake = soon).await;
@@ -151,9 +187,7 @@ async fn a_peer_of_another_version_is_told_so() {
     let mut peer = Peer::dial(relay.addr()).await;
     peer.send(&Message::Handshake(Handshake {
         version: 999,
-        features: Features::default(),
-        peer: PeerId::from_bytes([9; 32]),
-        max_message: 1 << 20,
+        ..handshake(&stranger())
     }))
     .await;
     let (said, close) = peer.until_closed().await;

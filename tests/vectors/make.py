@@ -14,6 +14,7 @@ from cases.entry import entries
 from cases.link import entry_blobs, links
 from cases.message import messages
 from cases.possession import possession
+from cases.proof import proofs
 from cases.signal import derived, signals
 from reference import crypto
 
@@ -27,6 +28,7 @@ FILES = {
     "signal.json": signals,
     "message.json": messages,
     "possession.json": possession,
+    "proof.json": proofs,
 }
 
 

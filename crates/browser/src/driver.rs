@@ -9,11 +9,11 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use samara_core::possession::Nonce;
+use samara_core::message::Nonce;
 use samara_core::{BlobId, PeerId};
 use samara_swarm::{
     Address, Config, ConnectionId, Event, Input, Millis, Output, Path, StoreFailure, Swarm,
-    TransferId,
+    Traffic, TransferId,
 };
 use wasm_bindgen_futures::spawn_local;
 
@@ -174,6 +174,7 @@ impl Driver {
             } => self.hash(blob, nonce, prover),
             // A browser reaches the DHT only through its relays.
             Output::Lookup { .. } | Output::Announce { .. } => {}
+            Output::Ledger(told) => self.count(told),
             Output::Event(event) => self.on_event(event),
         }
     }
@@ -227,6 +228,20 @@ impl Driver {
                 result,
             });
         });
+    }
+
+    fn count(self: &Rc<Self>, told: Vec<(PeerId, Traffic)>) {
+        let driver = Rc::clone(self);
+        spawn_local(async move {
+            // A ledger that misses a few bytes is no reason to stop.
+            let _ = driver.store.count(&told).await;
+        });
+    }
+
+    /// Adds to the ledger what the machine has not told yet.
+    pub async fn settle(&self) -> Result<(), PutError> {
+        let untold = self.swarm.borrow_mut().settle();
+        self.store.count(&untold).await
     }
 
     fn on_event(&self, event: Event) {

@@ -5,7 +5,8 @@
 
 use bytes::Bytes;
 use js_sys::Uint8Array;
-use samara_core::possession::{Evidence, Nonce};
+use samara_core::message::Nonce;
+use samara_core::possession::Evidence;
 use samara_core::{Blob, BlobId, PeerId, WrongBlob};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;

@@ -3,9 +3,10 @@
 use std::num::NonZeroU64;
 use std::rc::Rc;
 
+use bytes::Bytes;
 use js_sys::{Function, Uint8Array};
 use rand_core::{Rng as _, UnwrapErr};
-use samara_core::{BlobId, Link, PeerId};
+use samara_core::{BlobId, Link, PeerSecret};
 use samara_swarm::{
     Config, ConnectionId, Generosity, Input, Path, Rate, Rates, State, Target, TransferId,
 };
@@ -18,7 +19,7 @@ use crate::driver::{Driver, short};
 use crate::error::{coded, to_js};
 use crate::host::{Host, HostSignal, to_object};
 use crate::number::{number, whole};
-use crate::store::Store;
+use crate::store::{Account, Store};
 use crate::transport::Channel;
 use crate::{read, seed};
 
@@ -31,7 +32,7 @@ export interface PeerOptions {
   maxBytes: number;
   /** The page can make WebRTC connections. */
   webrtc: boolean;
-  /** This is the profile's only peer: take the id in the database. */
+  /** This is the profile's only peer: take the identity in the database. */
   named: boolean;
   /** Hops away that somebody may be whose wants this peer shares; 0 helps nobody. */
   sympathy: number;
@@ -53,6 +54,14 @@ export interface PeerSource {
   path: 'webrtc' | 'websocket' | 'circuit';
   bytes: number;
   roundTrip?: number;
+}
+
+export interface PeerAccount {
+  peer: string;
+  sentBytes: number;
+  receivedBytes: number;
+  /** In milliseconds since 1970. */
+  lastSeen: number;
 }
 
 export interface PeerProgress {
@@ -79,6 +88,9 @@ extern "C" {
     /// A list of `PeerSource` in the generated types.
     #[wasm_bindgen(typescript_type = "PeerSource[]")]
     pub type PeerSources;
+    /// A list of `PeerAccount` in the generated types.
+    #[wasm_bindgen(typescript_type = "PeerAccount[]")]
+    pub type PeerAccounts;
     /// `PeerSignal` in the generated types.
     #[wasm_bindgen(typescript_type = "PeerSignal")]
     pub type PeerSignal;
@@ -127,11 +139,22 @@ struct Progress {
     sources: Vec<Source>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Known {
+    peer: String,
+    sent_bytes: u64,
+    received_bytes: u64,
+    last_seen: u64,
+}
+
 /// A peer with its store and connections. Lives in a worker; every error it
 /// throws has a `code`.
 #[wasm_bindgen]
 pub struct Peer {
     driver: Rc<Driver>,
+    /// Whether it bears the identity in the database.
+    named: bool,
 }
 
 #[wasm_bindgen]
@@ -143,14 +166,8 @@ impl Peer {
             .map_err(|error| coded("internal", &error.to_string()))?;
         let store = Store::open(&options.store, whole(options.max_bytes)).await;
         let store = store.map_err(|error| to_js(&error))?;
-        let fresh = PeerId::from_bytes(random());
-        let peer = if options.named {
-            let peer = store.peer(fresh).await;
-            peer.map_err(|error| to_js(&error))?
-        } else {
-            fresh
-        };
-        let mut config = Config::new(peer);
+        let identity = identity(&store, options.named).await?;
+        let mut config = Config::new(identity);
         config.webrtc = options.webrtc;
         config.generosity = Generosity {
             sympathy: options.sympathy,
@@ -169,7 +186,40 @@ impl Peer {
             }
         });
         driver.give(Input::Holding(store.blobs()));
-        Ok(Peer { driver })
+        let named = options.named;
+        Ok(Peer { driver, named })
+    }
+
+    /// Who this peer is to others: 64 hexadecimal digits.
+    pub fn identity(&self) -> String {
+        self.driver.swarm.borrow().peer().to_string()
+    }
+
+    /// Throws the profile's identity away and becomes another peer.
+    #[wasm_bindgen(js_name = forgetIdentity)]
+    pub async fn forget_identity(&self) -> Result<(), JsValue> {
+        let fresh = fresh();
+        let replaced = self.driver.store.replace_identity(&fresh).await;
+        replaced.map_err(|error| to_js(&error))?;
+        self.renew_identity().await
+    }
+
+    /// Becomes another peer, since the profile's identity was thrown away.
+    #[wasm_bindgen(js_name = renewIdentity)]
+    pub async fn renew_identity(&self) -> Result<(), JsValue> {
+        let identity = identity(&self.driver.store, self.named).await?;
+        self.driver.give(Input::Identity(identity));
+        Ok(())
+    }
+
+    /// Bytes exchanged with each identity, most first.
+    pub async fn ledger(&self) -> Result<PeerAccounts, JsValue> {
+        let settled = self.driver.settle().await;
+        settled.map_err(|error| to_js(&error))?;
+        let accounts = self.driver.store.accounts().await;
+        let accounts = accounts.map_err(|error| to_js(&error))?;
+        let known: Vec<_> = accounts.into_iter().map(Known::from).collect();
+        Ok(to_object(&known).into())
     }
 
     /// Stays connected to a relay or peer.
@@ -280,11 +330,12 @@ impl Peer {
         self.driver.give_all(inputs);
     }
 
-    /// The longest message of a connection is agreed on.
-    pub fn limit(&self, connection: u64, max_message: u32) {
+    /// The ends of a connection agreed on the longest message; `binding` is
+    /// the fingerprints of their certificates, the offering side's first.
+    pub fn agreed(&self, connection: u64, max_message: u32, binding: Vec<u8>) {
         let limit = usize::try_from(max_message).unwrap_or(usize::MAX);
         let mut connections = self.driver.connections.borrow_mut();
-        let inputs = connections.limit(ConnectionId(connection), limit);
+        let inputs = connections.agreed(ConnectionId(connection), limit, Bytes::from(binding));
         drop(connections);
         self.driver.give_all(inputs);
     }
@@ -311,11 +362,13 @@ impl Peer {
     }
 
     /// Ends every connection and closes the store.
-    pub fn close(&self) {
+    pub async fn close(&self) {
         let ids = self.driver.connections.borrow().ids();
         for id in ids {
             self.driver.close(id);
         }
+        // Nothing to do about a ledger that cannot be written any more.
+        let _ = self.driver.settle().await;
         self.driver.store.close();
     }
 }
@@ -334,6 +387,17 @@ fn opened(transfer: TransferId, link: &Link) -> PeerTransfer {
         link: link.to_url("").split_off(1),
     };
     to_object(&opened).into()
+}
+
+impl From<Account> for Known {
+    fn from(account: Account) -> Self {
+        Self {
+            peer: account.peer.to_string(),
+            sent_bytes: account.traffic.sent,
+            received_bytes: account.traffic.received,
+            last_seen: account.last_seen.0,
+        }
+    }
 }
 
 impl From<samara_swarm::Source> for Source {
@@ -368,6 +432,21 @@ impl From<samara_swarm::Progress> for Progress {
             sources: progress.sources.into_iter().map(Source::from).collect(),
         }
     }
+}
+
+/// The profile's identity for the one peer that bears it, a fresh one for any
+/// other.
+async fn identity(store: &Store, named: bool) -> Result<PeerSecret, JsValue> {
+    if named {
+        let identity = store.identity(fresh()).await;
+        identity.map_err(|error| to_js(&error))
+    } else {
+        Ok(fresh())
+    }
+}
+
+fn fresh() -> PeerSecret {
+    PeerSecret::generate(&mut UnwrapErr(getrandom::SysRng))
 }
 
 /// A limit in bytes a second; none for 0. A second's worth may pass at once,

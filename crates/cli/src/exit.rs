@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use samara_core::entry::EntryError;
 use samara_core::link::LinkError;
 use samara_node::{
-    DestinationError, IngestError, PeerIdError, SaveError, StartError, StreamError, TransferError,
-    TransferFailure,
+    DestinationError, IdentityError, IngestError, LedgerError, SaveError, StartError, StreamError,
+    TransferError, TransferFailure,
 };
 use samara_relay::RunError;
 use samara_store::{FlushError, OpenError, PutError};
@@ -141,8 +141,14 @@ fn code_of_flush(error: &FlushError) -> Code {
     }
 }
 
-impl From<PeerIdError> for Failure {
-    fn from(error: PeerIdError) -> Self {
+impl From<IdentityError> for Failure {
+    fn from(error: IdentityError) -> Self {
+        Self::of(Code::Other, &error)
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
         Self::of(Code::Other, &error)
     }
 }

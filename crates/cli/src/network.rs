@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::path::Path;
 
 use samara_node::{
-    DhtConfig, Generosity, Node, NodeConfig, NodeEvent, PeerUrl, Rate, Rates, peer_id,
+    DhtConfig, Generosity, Ledger, Node, NodeConfig, NodeEvent, PeerUrl, Rate, Rates, identity,
 };
 use samara_store::Store;
 use tokio::sync::broadcast;
@@ -34,8 +34,8 @@ pub async fn start(
     dir: &Path,
     serve: bool,
 ) -> Result<(Node, Contacts), Failure> {
-    let peer = peer_id(dir)?;
-    let mut config = NodeConfig::new(store, peer);
+    let mut config = NodeConfig::new(store, identity(dir)?);
+    config.ledger = Some(Ledger::beside(dir));
     config.generosity = Generosity {
         sympathy: manners.sympathy,
         stingy: manners.stingy,

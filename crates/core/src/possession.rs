@@ -5,14 +5,9 @@ use alloc::vec::Vec;
 use sha2::{Digest as _, Sha256};
 
 use crate::hex::hex_id;
-use crate::message::PeerId;
+use crate::message::{Nonce, PeerId};
 
 const LABEL: &[u8] = b"samara possession 1";
-
-/// Random bytes of whoever wants to see proof, new for each.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Nonce([u8; 32]);
-hex_id!(Nonce, 32);
 
 /// What only a holder of the blob can compute.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

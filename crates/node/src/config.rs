@@ -2,11 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use samara_core::PeerId;
+use samara_core::PeerSecret;
 use samara_core::message::Features;
 use samara_store::Store;
 use samara_swarm::{Generosity, Limits, Rates};
 
+use crate::ledger::Ledger;
 use crate::url::PeerUrl;
 
 /// How a node runs. Start from [`NodeConfig::new`] and set what differs.
@@ -14,8 +15,10 @@ use crate::url::PeerUrl;
 pub struct NodeConfig {
     /// Where blobs are kept.
     pub store: Store,
-    /// This peer's name to others, see [`crate::peer_id`].
-    pub peer: PeerId,
+    /// Who this peer is to others, see [`crate::identity()`].
+    pub identity: PeerSecret,
+    /// Where bytes exchanged with each identity are added up.
+    pub ledger: Option<Ledger>,
     /// Accept WebSockets at `/ws` here. Port 0 takes any free one, see
     /// [`crate::Node::listen_addr`].
     pub listen: Option<SocketAddr>,
@@ -38,10 +41,11 @@ pub struct NodeConfig {
 
 impl NodeConfig {
     /// A node that neither listens nor dials.
-    pub fn new(store: Store, peer: PeerId) -> Self {
+    pub fn new(store: Store, identity: PeerSecret) -> Self {
         Self {
             store,
-            peer,
+            identity,
+            ledger: None,
             listen: None,
             keep: Vec::new(),
             dht: None,

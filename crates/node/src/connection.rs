@@ -113,6 +113,7 @@ impl Incoming {
             connection: self.connection,
             path,
             max_message,
+            binding: Bytes::new(),
         };
         self.wire.send(connected).await.map_err(|_| Stopped)
     }

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use samara_core::possession::{Evidence, Nonce};
+use samara_core::message::Nonce;
+use samara_core::possession::Evidence;
 use samara_core::{Blob, BlobId, PeerId};
 use samara_store::{FlushError, Lease, Store};
 use samara_swarm::{ConnectionId, Input, StoreFailure, TransferId};

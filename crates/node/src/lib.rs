@@ -14,9 +14,10 @@ mod dht;
 mod disk;
 mod driver;
 mod flush;
+mod identity;
 mod ingest;
+mod ledger;
 mod node;
-mod peer;
 mod save;
 mod stream;
 mod transfer;
@@ -28,12 +29,13 @@ pub use config::{DhtConfig, NodeConfig};
 pub use connection::{Attached, Incoming, Outgoing, Stopped};
 pub use destination::{Destination, DestinationError};
 pub use dht::{AnnounceError, Dht, DhtError, Lookup};
+pub use identity::{IdentityError, identity};
 pub use ingest::{IngestError, Ingested, ingest};
+pub use ledger::{Account, Ledger, LedgerError};
 pub use node::{Node, NodeEvent, StartError};
-pub use peer::{PeerIdError, peer_id};
 pub use samara_swarm::{
     Cause, Generosity, Limits, Order, Path, Problem, Progress, Rate, Rates, Source, State, Target,
-    TransferFailure,
+    Traffic, TransferFailure,
 };
 pub use save::SaveError;
 pub use stream::{StreamError, Streamer};

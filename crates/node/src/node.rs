@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use samara_core::{BlobId, Topic};
 use samara_store::Store;
 use samara_swarm::{Input, Path, Problem, Source, Swarm, Target, TransferId};
@@ -19,6 +20,7 @@ use crate::destination::Destination;
 use crate::dht::{Dht, DhtError};
 use crate::disk::Disk;
 use crate::driver::{Command, Driver};
+use crate::ledger;
 use crate::transfer::Transfer;
 use crate::url::PeerUrl;
 use crate::websocket;
@@ -119,7 +121,7 @@ impl Node {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
         let machine = samara_swarm::Config {
-            peer: config.peer,
+            identity: config.identity,
             features: config.features,
             webrtc: false,
             lookup: dht.is_some(),
@@ -150,15 +152,21 @@ impl Node {
             Arc::clone(&node.0.received),
             node.0.stop.clone(),
         );
+        let stop = node.0.stop.clone();
+        let ledger = config.ledger.map(|ledger| {
+            let (tell, told) = mpsc::unbounded_channel();
+            node.0.tasks.spawn(ledger::keep(ledger, told, stop.clone()));
+            tell
+        });
         let driver = Driver::new(
             Swarm::new(machine, seed),
             disk,
+            ledger,
             node.0.commands.clone(),
             node.0.events.clone(),
             node.0.dht.clone().map(|dht| (dht, port)),
             node.0.tasks.clone(),
         );
-        let stop = node.0.stop.clone();
         node.0.tasks.spawn(driver.run(receiver, stop.clone()));
         node.hold_all().await;
         for address in config.keep {
@@ -196,9 +204,15 @@ impl Node {
     }
 
     /// Takes in a connection that somebody else accepted. `max_message` is the
-    /// longest message it carries, in bytes.
-    pub async fn attach(&self, path: Path, max_message: usize) -> Result<Attached, Stopped> {
-        attach(&self.0.commands, path, max_message).await
+    /// longest message it carries, in bytes; `binding` is that of
+    /// [`Input::Accepted`].
+    pub async fn attach(
+        &self,
+        path: Path,
+        max_message: usize,
+        binding: Bytes,
+    ) -> Result<Attached, Stopped> {
+        attach(&self.0.commands, path, max_message, binding).await
     }
 
     /// Stays connected to a relay or peer.
@@ -304,11 +318,13 @@ pub(crate) async fn attach(
     commands: &mpsc::UnboundedSender<Command>,
     path: Path,
     max_message: usize,
+    binding: Bytes,
 ) -> Result<Attached, Stopped> {
     let (reply, answer) = oneshot::channel();
     let attach = Command::Attach {
         path,
         max_message,
+        binding,
         reply,
     };
     commands.send(attach).map_err(|_| Stopped)?;

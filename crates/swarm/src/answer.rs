@@ -160,6 +160,7 @@ impl Swarm {
         self.storing_bytes = self.storing_bytes.saturating_sub(storing.len);
         match result {
             Ok(()) => {
+                self.count_received(storing.peer, storing.len);
                 self.credit(connection, blob, storing.len);
                 let len = u32::try_from(storing.len).unwrap_or(u32::MAX);
                 self.on_held(blob, len);

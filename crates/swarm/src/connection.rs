@@ -5,7 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 
 use bytes::Bytes;
-use samara_core::message::{Features, PeerId};
+use samara_core::message::{Features, Handshake, PeerId};
 use samara_core::{BlobId, MemberId, RequestId, Topic};
 
 use crate::assembly::Assembly;
@@ -22,11 +22,21 @@ pub(crate) struct Connection {
     pub(crate) stage: Stage,
     /// Messages handed to the driver and not yet on their way, with the
     /// connection each belongs to: a relay's carries its circuits' too.
-    pub(crate) outbox: VecDeque<(ConnectionId, usize)>,
+    pub(crate) outbox: VecDeque<Queued>,
     /// Bytes of this connection's own messages not yet on their way.
     pub(crate) queued: usize,
     /// Transfers this peer may learn the wants of.
     pub(crate) scope: Scope,
+}
+
+/// A message handed to the driver.
+pub(crate) struct Queued {
+    /// Whose message it is.
+    pub(crate) owner: ConnectionId,
+    /// Bytes of it not yet on their way.
+    pub(crate) left: usize,
+    /// Bytes of a blob in it.
+    pub(crate) served: usize,
 }
 
 /// Who carries the messages.
@@ -68,13 +78,32 @@ pub(crate) enum Stage {
     /// Connected; the handshake is not done.
     Greeting {
         until: Time,
-        path: Path,
-        max_message: usize,
-        /// Whether this side speaks first.
-        first: bool,
+        greeting: Box<Greeting>,
     },
-    /// The peer has a name.
+    /// The peer has proven who it is.
     Ready(Box<Peer>),
+}
+
+/// A handshake under way.
+#[derive(Clone)]
+pub(crate) struct Greeting {
+    pub(crate) path: Path,
+    /// Longest message the transport carries.
+    pub(crate) max_message: usize,
+    /// What proofs are tied to.
+    pub(crate) binding: Bytes,
+    pub(crate) step: Step,
+}
+
+/// What was said in a handshake so far.
+#[derive(Clone, Copy)]
+pub(crate) enum Step {
+    /// This side sent the HANDSHAKE: an answer with a proof is to come.
+    Called { ours: Handshake },
+    /// The other side is to speak first.
+    Listening,
+    /// This side answered: the other's proof is to come.
+    Answered { ours: Handshake, theirs: Handshake },
 }
 
 /// Whose wants may be told to a peer: one who has nothing to do with a
@@ -268,8 +297,15 @@ impl Connection {
     pub(crate) fn accepts(&self) -> usize {
         match &self.stage {
             Stage::Dialing { .. } => usize::MAX,
-            Stage::Greeting { max_message, .. } => *max_message,
+            Stage::Greeting { greeting, .. } => greeting.max_message,
             Stage::Ready(peer) => peer.accepts,
+        }
+    }
+
+    /// The handshake goes on; it has no more time for that.
+    pub(crate) fn answered(&mut self, answered: Greeting) {
+        if let Stage::Greeting { greeting, .. } = &mut self.stage {
+            **greeting = answered;
         }
     }
 

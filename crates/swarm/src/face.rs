@@ -8,18 +8,19 @@ use core::num::NonZeroU64;
 use core::ops::Range;
 
 use bytes::Bytes;
-use samara_core::message::{Features, PeerId};
-use samara_core::possession::{Evidence, Nonce};
-use samara_core::{BlobId, FileEntry, Link, Topic};
+use samara_core::message::{Features, Nonce, PeerId};
+use samara_core::possession::Evidence;
+use samara_core::{BlobId, FileEntry, Link, PeerSecret, Topic};
 
+use crate::ledger::Traffic;
 use crate::limits::Limits;
 use crate::time::Millis;
 
 /// What kind of peer this is.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// This peer's name to others.
-    pub peer: PeerId,
+    /// Who this peer is to others.
+    pub identity: PeerSecret,
     /// What this peer offers beyond the machine's own abilities: a relay adds
     /// [`Features::ROOMS`].
     pub features: Features,
@@ -39,9 +40,9 @@ pub struct Config {
 
 impl Config {
     /// An ordinary peer: three hops of sympathy and no limits on speed.
-    pub fn new(peer: PeerId) -> Self {
+    pub fn new(identity: PeerSecret) -> Self {
         Self {
-            peer,
+            identity,
             features: Features::default(),
             webrtc: false,
             lookup: false,
@@ -186,6 +187,10 @@ pub enum Input {
         path: Path,
         /// Longest message the transport carries, both ways, in bytes.
         max_message: usize,
+        /// What both ends know of the transport and nobody in between can
+        /// repeat; empty for a WebSocket. For a data channel the SHA-256
+        /// fingerprints of the certificates, the dialing side's first.
+        binding: Bytes,
     },
     /// A dial of [`Output::Dial`] or an answer of [`Output::Answer`] led to a
     /// connection.
@@ -196,6 +201,10 @@ pub enum Input {
         path: Path,
         /// Longest message the transport carries, both ways, in bytes.
         max_message: usize,
+        /// What both ends know of the transport and nobody in between can
+        /// repeat; empty for a WebSocket. For a data channel the SHA-256
+        /// fingerprints of the certificates, the dialing side's first.
+        binding: Bytes,
     },
     /// The connection ended, or never came to be.
     Closed {
@@ -307,6 +316,9 @@ pub enum Input {
         /// Which.
         transfer: TransferId,
     },
+    /// Be another peer from now on: every connection ends, and those to kept
+    /// addresses and rooms are made anew.
+    Identity(PeerSecret),
     /// Time passed: what [`crate::Swarm::wake_at`] said has come.
     Tick,
 }
@@ -387,6 +399,8 @@ pub enum Output {
         /// The topic.
         topic: Topic,
     },
+    /// Add to what is kept of these identities.
+    Ledger(Vec<(PeerId, Traffic)>),
     /// Tell the user.
     Event(Event),
 }
@@ -451,7 +465,7 @@ pub enum Event {
     },
     /// A source broke the protocol and was cut off.
     Misbehaved {
-        /// Who, if it got as far as saying so.
+        /// Who, if it got as far as proving it.
         peer: Option<PeerId>,
         /// What it did.
         what: Box<str>,

@@ -1,4 +1,5 @@
-//! Connections: from the first byte to a peer with a name, and their end.
+//! Connections: from the first byte to their end. Who the other side is, is
+//! found out in [`crate::prove`].
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -6,43 +7,49 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use samara_core::message::{
-    ErrorCode, Features, Handshake, MAX_MESSAGE_LEN, MIN_MESSAGE_LEN, PROTOCOL_VERSION,
-};
+use samara_core::message::{ErrorCode, MIN_MESSAGE_LEN};
 use samara_core::{Message, RequestId};
 
 use crate::Swarm;
-use crate::connection::{
-    Asking, Carrier, Connection, Origin, Peer, Scope, Serving, Stage, Telling,
-};
+use crate::answer::blob_bytes;
+use crate::connection::{Carrier, Connection, Greeting, Origin, Peer, Queued, Scope, Stage, Step};
 use crate::face::{Cause, ConnectionId, Event, Output, Path, Problem};
-use crate::holdings::Shown;
 use crate::meet::is_relay;
-use crate::push::Keeping;
 
 pub(crate) const UNEXPECTED: ErrorCode = ErrorCode::UNEXPECTED;
 
-/// What every machine can do.
-const FEATURES: Features = Features::PARTS
-    .with(Features::CANCEL)
-    .with(Features::GOSSIP)
-    .with(Features::POSSESSION)
-    .with(Features::BITFIELD);
-
 impl Swarm {
-    pub(crate) fn on_accepted(&mut self, id: ConnectionId, path: Path, max_message: usize) {
+    pub(crate) fn on_accepted(
+        &mut self,
+        id: ConnectionId,
+        path: Path,
+        max_message: usize,
+        transport: &[u8],
+    ) {
         let full = self.connections.len() >= self.config.limits.connections;
         if full || max_message < MIN_MESSAGE_LEN {
             self.outputs.push_back(Output::Close { connection: id });
             return;
         }
-        let stage = self.greeting(path, max_message, false);
+        let binding = self.binding(id, path, transport);
+        let stage = self.greeting(Greeting {
+            path,
+            max_message,
+            binding,
+            step: Step::Listening,
+        });
         let scope = Scope::Only([].into());
         let connection = Connection::new(Carrier::Driver, Origin::Accepted, stage, scope);
         self.connections.insert(id, connection);
     }
 
-    pub(crate) fn on_connected(&mut self, id: ConnectionId, path: Path, max_message: usize) {
+    pub(crate) fn on_connected(
+        &mut self,
+        id: ConnectionId,
+        path: Path,
+        max_message: usize,
+        transport: &[u8],
+    ) {
         let Some(connection) = self.connections.get(&id) else {
             return;
         };
@@ -51,44 +58,33 @@ impl Swarm {
             return self.close(id, "the transport carries messages too short for any use");
         }
         let first = connection.meeting().is_none_or(|meeting| meeting.began);
-        let stage = self.greeting(path, max_message, first);
+        let binding = self.binding(id, path, transport);
+        let step = if first {
+            let ours = self.handshake(max_message);
+            Step::Called { ours }
+        } else {
+            Step::Listening
+        };
+        let stage = self.greeting(Greeting {
+            path,
+            max_message,
+            binding,
+            step,
+        });
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.stage = stage;
         }
-        if first {
-            let handshake = self.handshake(max_message);
-            self.send(id, &Message::Handshake(handshake));
+        match step {
+            Step::Called { ours } => self.send(id, &Message::Handshake(ours)),
+            Step::Listening | Step::Answered { .. } => {}
         }
     }
 
-    pub(crate) fn greeting(&mut self, path: Path, max_message: usize, first: bool) -> Stage {
+    fn greeting(&mut self, greeting: Greeting) -> Stage {
         let until = self.now + self.config.limits.handshake;
         self.arm(until);
-        Stage::Greeting {
-            until,
-            path,
-            max_message,
-            first,
-        }
-    }
-
-    pub(crate) fn handshake(&self, max_message: usize) -> Handshake {
-        let max_message = max_message.min(self.config.limits.message);
-        Handshake {
-            version: PROTOCOL_VERSION,
-            features: self.features(),
-            peer: self.config.peer,
-            max_message: u32::try_from(max_message).unwrap_or(u32::MAX),
-        }
-    }
-
-    fn features(&self) -> Features {
-        let features = self.config.features.with(FEATURES);
-        if self.config.generosity.sympathy > 0 {
-            features.with(Features::KEEPS)
-        } else {
-            features
-        }
+        let greeting = Box::new(greeting);
+        Stage::Greeting { until, greeting }
     }
 
     pub(crate) fn on_received(&mut self, from: ConnectionId, bytes: &Bytes) {
@@ -112,75 +108,17 @@ impl Swarm {
                 return self.misbehaved(from, ErrorCode::MALFORMED, &what);
             }
         };
-        match connection.stage {
+        match &connection.stage {
             Stage::Dialing { .. } => {}
-            Stage::Greeting {
-                path,
-                max_message,
-                first,
-                ..
-            } => {
-                self.on_greeting(from, &message, path, max_message, first);
+            Stage::Greeting { greeting, .. } => {
+                let greeting = Greeting::clone(greeting);
+                self.on_greeting(from, &message, greeting);
             }
             Stage::Ready(_) => self.on_message(from, message),
         }
     }
 
-    fn on_greeting(
-        &mut self,
-        from: ConnectionId,
-        message: &Message,
-        path: Path,
-        max_message: usize,
-        first: bool,
-    ) {
-        let theirs = match (message, first) {
-            (Message::Handshake(theirs), false) | (Message::HandshakeAck(theirs), true) => *theirs,
-            (Message::Error { code, text, .. }, _) => {
-                let reason = format!("the peer refused: {text}");
-                return self.close_for(from, cause(*code), &reason);
-            }
-            _ => return self.misbehaved(from, UNEXPECTED, "no handshake first"),
-        };
-        if theirs.version != PROTOCOL_VERSION {
-            let what = format!(
-                "protocol version {} where {PROTOCOL_VERSION} is spoken; the older side needs an update",
-                theirs.version
-            );
-            return self.misbehaved(from, ErrorCode::VERSION, &what);
-        }
-        let announced = theirs.max_message as usize;
-        if announced < MIN_MESSAGE_LEN {
-            return self.misbehaved(from, UNEXPECTED, "messages too short for any use");
-        }
-        if self.bans.is_banned(theirs.peer, self.now) {
-            return self.close(from, "the peer is banned for having sent a wrong blob");
-        }
-        if !first {
-            let ours = self.handshake(max_message);
-            self.send(from, &Message::HandshakeAck(ours));
-        }
-        let peer = Peer {
-            id: theirs.peer,
-            features: theirs.features,
-            path,
-            since: self.now,
-            accepts: max_message,
-            max_message: max_message.min(announced).min(MAX_MESSAGE_LEN),
-            asking: Asking::default(),
-            serving: Serving::default(),
-            telling: Telling::default(),
-            keeping: Keeping::default(),
-            shown: Shown::default(),
-        };
-        self.on_ready(from, peer, first);
-    }
-
-    fn on_ready(&mut self, id: ConnectionId, peer: Peer, first: bool) {
-        self.meet_again(id, &peer);
-        if first && self.has_better(id, &peer) {
-            return self.close(id, "connected already in a better way");
-        }
+    pub(crate) fn on_ready(&mut self, id: ConnectionId, peer: Peer) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -200,7 +138,7 @@ impl Swarm {
 
     /// Two that are connected and meet for another file are connected for that
     /// one too, whichever connection stays.
-    fn meet_again(&mut self, new: ConnectionId, peer: &Peer) {
+    pub(crate) fn meet_again(&mut self, new: ConnectionId, peer: &Peer) {
         let met = self.connections.get(&new).filter(|c| c.meeting().is_some());
         let Some(Scope::Only(met)) = met.map(|connection| &connection.scope) else {
             return;
@@ -222,7 +160,7 @@ impl Swarm {
 
     /// Whether the peer of a new connection is connected already, on a path at
     /// least as good and for the same purpose.
-    fn has_better(&self, new: ConnectionId, peer: &Peer) -> bool {
+    pub(crate) fn has_better(&self, new: ConnectionId, peer: &Peer) -> bool {
         let Some(Origin::Met(_)) = self.connections.get(&new).map(|c| &c.origin) else {
             return false;
         };
@@ -240,20 +178,31 @@ impl Swarm {
         let Some(connection) = self.connections.get_mut(&to) else {
             return;
         };
+        let served = blob_bytes(message);
         match connection.carrier {
-            Carrier::Driver => self.carry(to, to, bytes),
-            Carrier::Circuit => self.send_in_circuit(to, bytes),
+            Carrier::Driver => self.carry(to, to, bytes, served),
+            Carrier::Circuit => self.send_in_circuit(to, bytes, served),
         }
     }
 
-    /// Sends `bytes` on `carrier`, counted for `owner` until they are on
-    /// their way.
-    pub(crate) fn carry(&mut self, carrier: ConnectionId, owner: ConnectionId, bytes: Bytes) {
+    /// Sends `bytes`, of which `served` are of a blob, on `carrier`, counted
+    /// for `owner` until they are on their way.
+    pub(crate) fn carry(
+        &mut self,
+        carrier: ConnectionId,
+        owner: ConnectionId,
+        bytes: Bytes,
+        served: usize,
+    ) {
         let len = bytes.len();
         let Some(connection) = self.connections.get_mut(&carrier) else {
             return;
         };
-        connection.outbox.push_back((owner, len));
+        connection.outbox.push_back(Queued {
+            owner,
+            left: len,
+            served,
+        });
         if let Some(owner) = self.connections.get_mut(&owner) {
             owner.queued += len;
         }
@@ -268,20 +217,27 @@ impl Swarm {
             let Some(connection) = self.connections.get_mut(&id) else {
                 return;
             };
-            let Some((owner, left)) = connection.outbox.front_mut() else {
+            let Some(first) = connection.outbox.front_mut() else {
                 return;
             };
-            let (owner, gone) = (*owner, bytes.min(*left));
-            *left -= gone;
+            let (owner, gone) = (first.owner, bytes.min(first.left));
+            first.left -= gone;
             bytes -= gone;
-            if *left == 0 {
+            let mut served = 0;
+            if first.left == 0 {
+                served = first.served;
                 connection.outbox.pop_front();
             }
+            let mut peer = None;
             if let Some(owner) = self.connections.get_mut(&owner) {
                 owner.queued = owner.queued.saturating_sub(gone);
-                if let Some(peer) = owner.ready_mut() {
-                    peer.serving.taken_at = self.now;
+                if let Some(owner) = owner.ready_mut() {
+                    owner.serving.taken_at = self.now;
+                    peer = Some(owner.id);
                 }
+            }
+            if let Some(peer) = peer.filter(|_| served > 0) {
+                self.count_sent(peer, served);
             }
             self.serve(owner);
         }
@@ -313,7 +269,7 @@ impl Swarm {
         self.close_for(id, Cause::Unreachable, reason);
     }
 
-    fn close_for(&mut self, id: ConnectionId, cause: Cause, reason: &str) {
+    pub(crate) fn close_for(&mut self, id: ConnectionId, cause: Cause, reason: &str) {
         let Some(connection) = self.connections.get(&id) else {
             return;
         };
@@ -353,11 +309,12 @@ impl Swarm {
         self.end_favours_of(id, peer);
         self.stop_pushing(core::mem::take(&mut peer.keeping));
         self.release_all(id, core::mem::take(&mut peer.asking));
+        self.tell_ledger_of(peer.id);
     }
 }
 
 /// What the code of an ERROR, sent or received, means for a kept address.
-fn cause(code: ErrorCode) -> Cause {
+pub(crate) fn cause(code: ErrorCode) -> Cause {
     if code == ErrorCode::VERSION {
         Cause::OtherVersion
     } else {
@@ -369,6 +326,7 @@ fn what_closed(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::VERSION => "the peer speaks another version of the protocol",
         ErrorCode::TIMEOUT => "the peer did not answer in time",
+        ErrorCode::NOT_PROVEN => "the peer did not prove who it is",
         _ => "the peer does not keep to the protocol",
     }
 }

@@ -67,6 +67,19 @@ impl Swarm {
         self.event(Event::Kept { address, problem });
     }
 
+    /// Dials every kept address anew, now, without a word to the user: its
+    /// connection is about to be closed by this side.
+    pub(crate) fn redial_kept(&mut self) {
+        let dial_at = self.now;
+        for kept in self.kept.values_mut() {
+            *kept = Kept {
+                dial_at,
+                ..Kept::default()
+            };
+        }
+        self.arm(dial_at);
+    }
+
     /// Peers found for a topic are dialed while blobs are missing.
     pub(crate) fn on_found(&mut self, topic: Topic, addresses: Vec<String>) {
         let Some(id) = self.transfer_of(topic) else {
@@ -144,6 +157,7 @@ impl Swarm {
         self.run_proofs();
         self.run_uploads();
         self.run_relief();
+        self.run_ledger();
         self.meet_all();
     }
 

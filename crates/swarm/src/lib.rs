@@ -12,7 +12,8 @@
 //!
 //! | module | decides |
 //! | --- | --- |
-//! | `greet` | whether a connection becomes a peer, and when it ends |
+//! | `greet` | when a connection begins and ends |
+//! | `prove` | who is at its other end |
 //! | `transfers` | what a user's transfer needs next |
 //! | `holdings` | what is shown of a file to those who know it |
 //! | `want` | who is told what is wanted and held |
@@ -26,6 +27,7 @@
 //! | `meet` | whom to meet in rooms, and how |
 //! | `signaling` | what is said to them through the relay |
 //! | `keep` | addresses to stay connected to, DHT, timers |
+//! | `ledger` | what the driver is told of bytes exchanged |
 //! | `stats` | nothing: it counts the memory held |
 #![no_std]
 
@@ -44,9 +46,11 @@ mod gossip;
 mod greet;
 mod holdings;
 mod keep;
+mod ledger;
 mod limits;
 mod meet;
 mod pace;
+mod prove;
 mod push;
 mod relieve;
 mod serve;
@@ -65,8 +69,7 @@ use alloc::vec::Vec;
 
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng as _;
-use samara_core::message::ErrorCode;
-use samara_core::possession::Nonce;
+use samara_core::message::{ErrorCode, Nonce};
 use samara_core::{BlobId, Message, PeerId, RequestId, Topic};
 
 use crate::answer::Storing;
@@ -75,6 +78,7 @@ use crate::bucket::Bucket;
 use crate::connection::Connection;
 use crate::gossip::Gossip;
 use crate::keep::Kept;
+use crate::ledger::Ledger;
 use crate::meet::Room;
 use crate::push::Purpose;
 use crate::serve::{Turns, Waiter};
@@ -86,6 +90,7 @@ pub use face::{
     Progress, Rate, Rates, Signal, Source, State, StoreFailure, Target, TransferFailure,
     TransferId,
 };
+pub use ledger::{LEDGER_PEERS, Traffic};
 pub use limits::Limits;
 pub use stats::Memory;
 pub use time::{Millis, Time};
@@ -129,6 +134,7 @@ pub struct Swarm {
     rooms: BTreeMap<(ConnectionId, Topic), Room>,
     kept: BTreeMap<String, Kept>,
     bans: Bans,
+    ledger: Ledger,
 }
 
 impl Swarm {
@@ -162,6 +168,7 @@ impl Swarm {
             gossip: Gossip::default(),
             rooms: BTreeMap::new(),
             kept: BTreeMap::new(),
+            ledger: Ledger::default(),
         }
     }
 
@@ -179,15 +186,17 @@ impl Swarm {
                 connection,
                 path,
                 max_message,
+                binding,
             } => {
-                self.on_accepted(connection, path, max_message);
+                self.on_accepted(connection, path, max_message, &binding);
             }
             Input::Connected {
                 connection,
                 path,
                 max_message,
+                binding,
             } => {
-                self.on_connected(connection, path, max_message);
+                self.on_connected(connection, path, max_message, &binding);
             }
             Input::Closed { connection, reason } => {
                 self.on_closed(connection, Cause::Unreachable, &reason);
@@ -231,6 +240,7 @@ impl Swarm {
             Input::Pause { transfer } => self.on_pause(transfer),
             Input::Resume { transfer } => self.on_resume(transfer),
             Input::Drop { transfer } => self.on_drop(transfer),
+            Input::Identity(identity) => self.on_identity(identity),
             Input::Tick => {}
         }
         if self.wake.is_some_and(|wake| wake <= self.now) {
@@ -249,17 +259,17 @@ impl Swarm {
         self.wake
     }
 
+    /// Who this peer is to others.
+    pub fn peer(&self) -> PeerId {
+        self.config.identity.peer()
+    }
+
     /// Every peer whose handshake is done.
     pub fn peers(&self) -> Vec<Source> {
         let peers = self.connections.values().filter_map(Connection::ready);
         peers
             .map(|peer| peer.source(peer.asking.gave.values().sum()))
             .collect()
-    }
-
-    /// This peer's own name.
-    pub fn peer(&self) -> PeerId {
-        self.config.peer
     }
 
     /// Bytes of blobs that came and were not needed: answers that were too
@@ -279,7 +289,7 @@ impl Swarm {
 
     fn on_message(&mut self, from: ConnectionId, message: Message) {
         match message {
-            Message::Handshake(_) | Message::HandshakeAck(_) => {
+            Message::Handshake(_) | Message::HandshakeAck(..) | Message::Proof(_) => {
                 self.misbehaved(from, greet::UNEXPECTED, "a second handshake");
             }
             Message::Request { request, blob } => self.on_request(from, request, blob),

@@ -33,6 +33,8 @@ pub struct Limits {
     pub ban_most: Millis,
     /// Banned peers remembered; the ban that ends first is forgotten first.
     pub bans: usize,
+    /// Between two reports for the ledger.
+    pub ledger_every: Millis,
     /// Connections at once, dialing ones included.
     pub connections: usize,
     /// Connections dialed for one transfer at once.
@@ -86,6 +88,7 @@ impl Default for Limits {
             ban_first: Millis::seconds(60),
             ban_most: Millis::seconds(24 * 60 * 60),
             bans: 1024,
+            ledger_every: Millis::seconds(10),
             connections: 256,
             dials_per_transfer: 16,
             requests_in_flight: 48,

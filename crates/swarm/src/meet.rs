@@ -314,7 +314,7 @@ impl Swarm {
             });
         } else {
             let id = self.insert_meeting(Carrier::Circuit, meeting);
-            self.on_connected(id, Path::Circuit, self.config.limits.circuit_message);
+            self.on_connected(id, Path::Circuit, self.config.limits.circuit_message, &[]);
         }
     }
 

@@ -10,8 +10,8 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use rand_core::Rng as _;
-use samara_core::message::{ErrorCode, Features, Hops};
-use samara_core::possession::{Evidence, Nonce};
+use samara_core::message::{ErrorCode, Features, Hops, Nonce};
+use samara_core::possession::Evidence;
 use samara_core::{BlobId, Message, PeerId, RequestId};
 
 use crate::Swarm;
@@ -335,7 +335,7 @@ impl Swarm {
         nonce: Nonce,
     ) {
         let held = self.held.contains_key(&blob) && self.offers(&blob);
-        let prover = self.config.peer;
+        let prover = self.peer();
         let Some(peer) = self.peer_mut(from) else {
             return;
         };

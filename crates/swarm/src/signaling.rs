@@ -19,12 +19,12 @@ impl Swarm {
         let Some(meeting) = self.connections.get(&id).and_then(|c| c.meeting().copied()) else {
             return;
         };
-        self.whisper(id, meeting, &Whisper::WebRtc(signal));
+        self.whisper(id, meeting, &Whisper::WebRtc(signal), 0);
     }
 
     /// Seals something for a member and sends it through the relay, counted
-    /// for `owner` until it is on its way.
-    fn whisper(&mut self, owner: ConnectionId, meeting: Meeting, whisper: &Whisper) {
+    /// for `owner` until it is on its way. `served` bytes of it are of a blob.
+    fn whisper(&mut self, owner: ConnectionId, meeting: Meeting, whisper: &Whisper, served: usize) {
         let Meeting {
             relay,
             topic,
@@ -44,18 +44,18 @@ impl Swarm {
             member,
             sealed,
         };
-        self.carry(relay, owner, message.encode());
+        self.carry(relay, owner, message.encode(), served);
     }
 
-    pub(crate) fn send_in_circuit(&mut self, id: ConnectionId, message: Bytes) {
+    pub(crate) fn send_in_circuit(&mut self, id: ConnectionId, message: Bytes, served: usize) {
         if let Some(meeting) = self.connections.get(&id).and_then(|c| c.meeting().copied()) {
-            self.whisper(id, meeting, &Whisper::Circuit(message));
+            self.whisper(id, meeting, &Whisper::Circuit(message), served);
         }
     }
 
     pub(crate) fn send_bye(&mut self, id: ConnectionId) {
         if let Some(meeting) = self.connections.get(&id).and_then(|c| c.meeting().copied()) {
-            self.whisper(id, meeting, &Whisper::Bye);
+            self.whisper(id, meeting, &Whisper::Bye, 0);
         }
     }
 
@@ -147,7 +147,7 @@ impl Swarm {
         let begins = matches!(Message::decode(message), Ok(Message::Handshake(_)));
         if begins && self.connections.len() < self.config.limits.connections {
             let id = self.insert_meeting(Carrier::Circuit, meeting);
-            self.on_connected(id, Path::Circuit, self.config.limits.circuit_message);
+            self.on_connected(id, Path::Circuit, self.config.limits.circuit_message, &[]);
             self.on_received(id, message);
         }
     }

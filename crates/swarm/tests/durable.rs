@@ -1,53 +1,33 @@
 //! Which blobs the driver must make durable before they count as stored.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "the victim has more than this suite needs")]
+
+mod victim;
 
 use bytes::Bytes;
 use samara_core::blob::TAG_LEN;
 use samara_core::message::{Features, Handshake, Hops, PROTOCOL_VERSION};
-use samara_core::{BlobId, BlobKey, Link, Message, PeerId};
-use samara_swarm::{Config, ConnectionId, Input, Output, Path, Swarm, Target, Time, TransferId};
+use samara_core::{BlobId, BlobKey, Link, Message};
+use samara_swarm::{Input, Output, Target, TransferId};
+use victim::{Victim, handshake};
 
 /// A machine with one peer.
-struct Machine {
-    swarm: Swarm,
-    peer: ConnectionId,
-}
+struct Machine(Victim);
 
 impl Machine {
     fn new() -> Self {
-        let config = Config::new(PeerId::from_bytes([1; 32]));
-        let mut swarm = Swarm::new(config, [7; 32]);
-        let connection = swarm.connection();
-        let mut machine = Self {
-            swarm,
-            peer: connection,
-        };
-        machine.input(Input::Accepted {
-            connection,
-            path: Path::WebSocket,
-            max_message: 2 << 20,
-        });
-        machine.receive(&Message::Handshake(Handshake {
-            version: PROTOCOL_VERSION,
+        let mut victim = Victim::new(Features::default());
+        victim.greet(Handshake {
             features: Features::default(),
-            peer: PeerId::from_bytes([2; 32]),
             max_message: 2 << 20,
-        }));
-        machine
-    }
-
-    fn input(&mut self, input: Input) -> Vec<Output> {
-        self.swarm.handle(Time(0), input);
-        std::iter::from_fn(|| self.swarm.poll()).collect()
+            ..handshake(PROTOCOL_VERSION)
+        });
+        Self(victim)
     }
 
     fn receive(&mut self, message: &Message) -> Vec<Output> {
-        let (connection, message) = (self.peer, message.encode());
-        self.input(Input::Received {
-            connection,
-            message,
-        })
+        self.0.receive(message)
     }
 
     /// Answers the request among these outputs; whether what comes is to be
@@ -81,7 +61,7 @@ impl Machine {
             depth: samara_core::entry::blob::Depth::ZERO,
         };
         let (transfer, target) = (TransferId(1), Target::Link(link));
-        self.input(Input::Open { transfer, target });
+        self.0.input(Input::Open { transfer, target });
     }
 }
 

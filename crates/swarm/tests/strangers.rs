@@ -6,8 +6,9 @@ use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use samara_core::entry::blob::Depth;
-use samara_core::message::{Features, Handshake, MIN_MESSAGE_LEN, PROTOCOL_VERSION, Reach};
-use samara_core::{BlobId, BlobKey, Link, MemberId, Message, PeerId, RequestId};
+use samara_core::identity::{Greeting, Role};
+use samara_core::message::{Features, Handshake, MIN_MESSAGE_LEN, Nonce, PROTOCOL_VERSION, Reach};
+use samara_core::{BlobId, BlobKey, Link, MemberId, Message, PeerSecret, RequestId};
 use samara_swarm::{
     Config, ConnectionId, Input, Limits, Output, Path, Swarm, Target, Time, TransferId,
 };
@@ -29,7 +30,7 @@ fn link() -> Link {
 
 impl Victim {
     fn new() -> Self {
-        let mut config = Config::new(PeerId::from_bytes([1; 32]));
+        let mut config = Config::new(PeerSecret::from_bytes(&[1; 32]));
         config.webrtc = true;
         let mut victim = Self(Swarm::new(config, [7; 32]));
         let (transfer, target) = (TRANSFER, Target::Link(link()));
@@ -48,6 +49,7 @@ impl Victim {
             connection,
             path,
             max_message,
+            binding: Bytes::new(),
         });
         (connection, outputs)
     }
@@ -55,13 +57,30 @@ impl Victim {
     /// A stranger connects and greets.
     fn greeted(&mut self, path: Path, features: Features) -> (ConnectionId, Vec<Output>) {
         let (connection, _) = self.accept(path, 2 << 20);
-        let handshake = Message::Handshake(Handshake {
+        let stranger = PeerSecret::from_bytes(&[66; 32]);
+        let theirs = Handshake {
             version: PROTOCOL_VERSION,
             features,
-            peer: PeerId::from_bytes([66; 32]),
+            peer: stranger.peer(),
             max_message: 1 << 20,
-        });
-        let outputs = self.receive(connection, &handshake);
+            nonce: Nonce::from_bytes([5; 32]),
+        };
+        let answers = sent(&self.receive(connection, &Message::Handshake(theirs)));
+        let [Message::HandshakeAck(ours, _)] = answers[..] else {
+            panic!("{answers:?}");
+        };
+        let binding: &[u8] = match path {
+            Path::WebSocket => &[0],
+            Path::WebRtc => &[1],
+            Path::Circuit => &[2],
+        };
+        let greeting = Greeting {
+            dialer: &theirs,
+            dialed: &ours,
+            binding,
+        };
+        let proof = stranger.prove(Role::Dialer, &greeting);
+        let outputs = self.receive(connection, &Message::Proof(proof));
         (connection, outputs)
     }
 

@@ -396,3 +396,19 @@ fn a_stingy_reader_answers_wants_that_came_before_it_knew_the_entry() {
     net.run(60_000);
     assert!(net.is_done(stingy) && net.is_done(reader));
 }
+
+#[test]
+fn the_first_wants_travel_right_behind_the_proof() {
+    let mut net = Net::default();
+    let (seeder, reader) = (net.native(), net.native());
+    let file = file(1);
+    net.listen(seeder, "ws://seeder/ws");
+    net.seed(seeder, &file);
+    net.fetch(reader, &file.link);
+    net.keep(reader, "ws://seeder/ws");
+    // Connecting, HANDSHAKE, its answer, PROOF and WANT, HAVE, REQUEST: six
+    // times one way. Then the blob, loaded and on its way, and stored.
+    net.run(7 * 10 + 2);
+    let stored = net.peer(reader).store.len();
+    assert_eq!(stored, 1, "the entry blob came as soon as it can");
+}

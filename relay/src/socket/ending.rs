@@ -14,6 +14,8 @@ pub(super) enum Ending {
     Broken,
     #[error("no handshake came first")]
     NoHandshake,
+    #[error("no proof came after the handshake")]
+    NoProof,
     #[error("no handshake came in time")]
     LateHandshake,
     #[error("it sent text where the protocol has bytes")]
@@ -54,7 +56,7 @@ impl Ending {
 
     fn error_code(self) -> Option<ErrorCode> {
         match self {
-            Self::NoHandshake | Self::Unexpected => Some(ErrorCode::UNEXPECTED),
+            Self::NoHandshake | Self::NoProof | Self::Unexpected => Some(ErrorCode::UNEXPECTED),
             Self::LateHandshake | Self::Silent => Some(ErrorCode::TIMEOUT),
             Self::Text | Self::Malformed => Some(ErrorCode::MALFORMED),
             Self::Flood | Self::LongSignal | Self::Slow => Some(ErrorCode::TOO_MANY),
@@ -76,6 +78,7 @@ impl Ending {
             Self::Malformed => Some(close_code::PROTOCOL),
             Self::Stopping => Some(close_code::AWAY),
             Self::NoHandshake
+            | Self::NoProof
             | Self::LateHandshake
             | Self::Unexpected
             | Self::Flood

@@ -1,7 +1,8 @@
 //! One WebSocket: one binary message is one message of the protocol.
 //!
 //! Messages about rooms are handled here, all others go to the node. A
-//! connection costs the node nothing before it has sent its HANDSHAKE.
+//! connection costs the node nothing before it has sent its HANDSHAKE, and is
+//! in no room before its PROOF.
 
 mod ending;
 mod heard;
@@ -18,6 +19,7 @@ use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::{SplitSink, SplitStream};
 use samara_core::message::MAX_MESSAGE_LEN;
@@ -96,7 +98,10 @@ async fn carry(
         Ok(first) => first,
         Err(ending) => return ending,
     };
-    let attached = shared.node.attach(Path::WebSocket, MAX_MESSAGE_LEN).await;
+    let attached = shared
+        .node
+        .attach(Path::WebSocket, MAX_MESSAGE_LEN, Bytes::new())
+        .await;
     let Ok(Attached { incoming, outgoing }) = attached else {
         return Ending::Stopping;
     };
@@ -111,7 +116,7 @@ async fn carry(
     let metrics = &shared.metrics;
     let heard = Heard::now();
     let ending = tokio::select! {
-        ending = receive::all(stream, &mut session, &incoming, metrics, &heard) => ending,
+        ending = receive::all(stream, &mut session, &incoming, metrics, limits, &heard) => ending,
         ending = send::all(sink, queues, metrics) => ending,
         () = heard.until_silent_for(limits.cut_after) => Ending::Silent,
         () = overrun.cancelled() => Ending::Slow,

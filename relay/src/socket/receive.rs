@@ -11,6 +11,7 @@ use samara_node::Incoming;
 use super::ending::Ending;
 use super::heard::Heard;
 use super::session::Session;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 
 /// Waits for the HANDSHAKE, which is left for the node to judge.
@@ -26,17 +27,43 @@ where
     }
 }
 
+/// Waits for the PROOF, which is left for the node to judge: nobody is in a
+/// room before.
+async fn proof<S>(
+    stream: &mut S,
+    incoming: &Incoming,
+    limits: &Limits,
+    heard: &Heard,
+) -> Result<(), Ending>
+where
+    S: Stream<Item = Result<ws::Message, axum::Error>> + Unpin,
+{
+    let second = tokio::time::timeout(limits.handshake, next(stream, heard)).await;
+    let second = second.map_err(|_| Ending::LateHandshake)??;
+    match Message::decode(&second) {
+        Ok(Message::Proof(_)) => {
+            let sent = incoming.send(second).await;
+            sent.map_err(|_stopped| Ending::Stopping)
+        }
+        Ok(_) | Err(_) => Err(Ending::NoProof),
+    }
+}
+
 /// Receives until the connection ends.
 pub(super) async fn all<S>(
     stream: &mut S,
     session: &mut Session,
     incoming: &Incoming,
     metrics: &Metrics,
+    limits: &Limits,
     heard: &Heard,
 ) -> Ending
 where
     S: Stream<Item = Result<ws::Message, axum::Error>> + Unpin,
 {
+    if let Err(ending) = proof(stream, incoming, limits, heard).await {
+        return ending;
+    }
     loop {
         let handled = match next(stream, heard).await {
             Ok(message) => one(message, session, incoming, metrics).await,

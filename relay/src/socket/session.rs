@@ -60,7 +60,8 @@ impl Session {
             | Message::Left { .. }
             | Message::Sources { .. }
             | Message::Handshake(_)
-            | Message::HandshakeAck(_)
+            | Message::HandshakeAck(..)
+            | Message::Proof(_)
             | Message::Request { .. }
             | Message::Response { .. }
             | Message::Have(_)

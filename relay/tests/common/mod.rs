@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use samara_core::message::{Features, Handshake, MAX_MESSAGE_LEN, PROTOCOL_VERSION, Reach};
-use samara_core::{MemberId, Message, PeerId, Topic};
+use samara_core::identity::{Greeting, Role};
+use samara_core::message::{Features, Handshake, MAX_MESSAGE_LEN, Nonce, PROTOCOL_VERSION, Reach};
+use samara_core::{MemberId, Message, PeerSecret, Topic};
 use samara_relay::{Config, Limits, Server};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -117,6 +118,28 @@ pub async fn get_with(addr: SocketAddr, path: &str, headers: &str) -> Answer {
     }
 }
 
+/// A peer nobody has met.
+pub fn stranger() -> PeerSecret {
+    PeerSecret::from_bytes(&random())
+}
+
+/// What a peer says first.
+pub fn handshake(secret: &PeerSecret) -> Handshake {
+    Handshake {
+        version: PROTOCOL_VERSION,
+        features: Features::PARTS.with(Features::CANCEL),
+        peer: secret.peer(),
+        max_message: u32::try_from(MAX_MESSAGE_LEN).unwrap(),
+        nonce: Nonce::from_bytes(random()),
+    }
+}
+
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes
+}
+
 /// The other end of a relay's WebSocket.
 pub struct Peer {
     pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -129,19 +152,26 @@ impl Peer {
         Self { socket }
     }
 
-    /// Says HANDSHAKE and hears the answer.
+    /// Says HANDSHAKE, hears the answer and says PROOF.
     pub async fn greet(&mut self) -> Handshake {
-        let mut peer = [0; PeerId::LEN];
-        getrandom::fill(&mut peer).unwrap();
-        self.send(&Message::Handshake(Handshake {
-            version: PROTOCOL_VERSION,
-            features: Features::PARTS.with(Features::CANCEL),
-            peer: PeerId::from_bytes(peer),
-            max_message: u32::try_from(MAX_MESSAGE_LEN).unwrap(),
-        }))
-        .await;
+        let secret = stranger();
+        let ours = handshake(&secret);
+        let theirs = self.say_handshake(ours).await;
+        let greeting = Greeting {
+            dialer: &ours,
+            dialed: &theirs,
+            binding: &[0],
+        };
+        let proof = secret.prove(Role::Dialer, &greeting);
+        self.send(&Message::Proof(proof)).await;
+        theirs
+    }
+
+    /// Says HANDSHAKE and hears the answer.
+    pub async fn say_handshake(&mut self, ours: Handshake) -> Handshake {
+        self.send(&Message::Handshake(ours)).await;
         match self.recv().await {
-            Message::HandshakeAck(theirs) => theirs,
+            Message::HandshakeAck(theirs, _) => theirs,
             other => panic!("{other:?} instead of an answer to the handshake"),
         }
     }

@@ -28,8 +28,8 @@ impl Native {
     pub async fn start(change: impl FnOnce(&mut NodeConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store"), Options::default()).unwrap();
-        let peer = samara_node::peer_id(&dir.path().join("store")).unwrap();
-        let mut config = NodeConfig::new(store, peer);
+        let identity = samara_node::identity(&dir.path().join("store")).unwrap();
+        let mut config = NodeConfig::new(store, identity);
         change(&mut config);
         let node = Node::start(config).await.unwrap();
         Self { node, dir }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use samara_core::message::Features;
-use samara_core::possession::{Evidence, Nonce};
-use samara_core::{BlobId, FileEntry, Link, PeerId, Topic};
+use samara_core::message::Nonce;
+use samara_core::possession::Evidence;
+use samara_core::{BlobId, FileEntry, Link, PeerId, PeerSecret, Topic};
 use samara_swarm::{
     Address, Config, Event, Generosity, Input, Limits, Order, Output, Path, Progress, Rate, Rates,
     Signal, State, StoreFailure, Swarm, Target, Time, TransferFailure, TransferId,
@@ -86,8 +87,8 @@ pub enum Stored {
 
 impl Peer {
     /// A machine without any memory of an earlier life.
-    pub fn new(id: PeerId, plan: &HostPlan, seed: [u8; 32]) -> Self {
-        let mut config = Config::new(id);
+    pub fn new(identity: PeerSecret, plan: &HostPlan, seed: [u8; 32]) -> Self {
+        let mut config = Config::new(identity);
         if plan.kind == Kind::Relay {
             config.features = Features::ROOMS;
         }
@@ -132,8 +133,9 @@ impl Peer {
                     address: Address::WebRtc,
                 } => Deed::Offer(connection),
                 Output::Answer { connection, offer } => Deed::Answer(connection, offer),
-                // The simulated channel needs nothing but offer and answer.
-                Output::Signal { .. } => continue,
+                // The simulated channel needs nothing but offer and answer, and
+                // drivers only add a ledger up.
+                Output::Signal { .. } | Output::Ledger(_) => continue,
                 Output::Load { blob } => Deed::Load(blob),
                 Output::Store {
                     connection,
@@ -176,6 +178,7 @@ impl Peer {
             connection,
             path,
             max_message,
+            binding: Bytes::new(),
         });
     }
 
@@ -188,6 +191,7 @@ impl Peer {
             connection,
             path,
             max_message,
+            binding: Bytes::new(),
         });
     }
 

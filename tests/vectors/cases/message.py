@@ -1,5 +1,6 @@
 """message.json: every message, and bytes that are none."""
 
+from reference.crypto import public_key
 from reference.message import TYPES, encode
 
 from .common import hexed, key, some_id, some_topic, squares
@@ -7,19 +8,31 @@ from .common import hexed, key, some_id, some_topic, squares
 BLOB = some_id("message").hex()
 OTHER = some_id("other message").hex()
 TOPIC = some_topic("message").hex()
+# No message is read for whether a proof holds; proof.json is about that.
+PROOF = squares(64).hex()
 MEMBER = "0123456789abcdef"
 OTHER_MEMBER = "fedcba9876543210"
 
 
 def handshake(features: str, longest: int) -> dict:
-    return {"version": 1, "features": features, "peer": key("peer").hex(), "maxMessage": longest}
+    return {
+        "version": 1,
+        "features": features,
+        "peer": public_key(key("peer")).hex(),
+        "maxMessage": longest,
+        "nonce": key("nonce").hex(),
+    }
+
+
+def answer(features: str, longest: int) -> dict:
+    return handshake(features, longest) | {"proof": PROOF}
 
 
 def messages() -> dict:
     cases = (
         ("HANDSHAKE", "of a browser", handshake("0000000000000003", 262_144)),
         ("HANDSHAKE", "with bits of a later version", handshake("800000000000000f", 4096)),
-        ("HANDSHAKE_ACK", "of a relay", handshake("000000000000000f", 1_048_704)),
+        ("HANDSHAKE_ACK", "of a relay", answer("000000000000000f", 1_048_704)),
         ("REQUEST", "", {"request": 1, "blob": BLOB}),
         ("RESPONSE", "", {"request": 1, "blob": BLOB, "data": squares(40)}),
         ("RESPONSE", "of nothing", {"request": 0xFFFFFFFF, "blob": BLOB, "data": ""}),
@@ -37,6 +50,7 @@ def messages() -> dict:
         ("PART", "first", {"request": 7, "offset": 0, "total": 1_048_592, "data": squares(20)}),
         ("PART", "last", {"request": 7, "offset": 1_048_591, "total": 1_048_592, "data": "ff"}),
         ("CANCEL", "", {"request": 7}),
+        ("PROOF", "", {"proof": PROOF}),
         ("CHALLENGE", "", {"request": 7, "blob": BLOB, "nonce": key("nonce").hex()}),
         ("POSSESSION", "", {"request": 7, "evidence": some_id("evidence").hex()}),
         ("JOIN", "", {"topic": TOPIC, "reach": 1}),
@@ -81,6 +95,7 @@ def there(member: str, reach: int) -> dict:
 
 
 def refused() -> list[dict]:
+    ack = encode("HANDSHAKE_ACK", answer("00" * 8, 4096))
     have = encode("HAVE", {"form": 0, "blobs": [held(BLOB, 16)]})
     want = encode("WANT", {"blobs": [wanted(BLOB, -1)]})
     request = encode("REQUEST", {"request": 1, "blob": BLOB})
@@ -89,10 +104,14 @@ def refused() -> list[dict]:
     sources = encode("SOURCES", {"topic": TOPIC, "addresses": ["192.0.2.7:4000"]})
     cases = (
         ("nothing", b"", "truncated"),
-        ("a type between the two protocols", b"\x0a", "unknown-type"),
+        ("a type between the two protocols", b"\x0b", "unknown-type"),
         ("a type above both", b"\xff" + bytes(40), "unknown-type"),
         ("HANDSHAKE cut short", encode("HANDSHAKE", handshake("00" * 8, 4096))[:-1], "truncated"),
         ("HANDSHAKE with more", encode("HANDSHAKE", handshake("00" * 8, 4096)) + b"\0", "range"),
+        ("HANDSHAKE_ACK without its proof", ack[:-64], "truncated"),
+        ("HANDSHAKE_ACK with more", ack + b"\0", "range"),
+        ("PROOF cut short", b"\x0a" + bytes(63), "truncated"),
+        ("PROOF with more", b"\x0a" + bytes(65), "range"),
         ("REQUEST without a blob", request[:5], "truncated"),
         ("REQUEST with more", request + b"\0", "range"),
         ("RESPONSE without its whole blob id", b"\x03" + request[1:36], "truncated"),

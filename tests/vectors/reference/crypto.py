@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import struct
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 
@@ -49,6 +50,16 @@ def seal_signal(key: bytes, nonce: bytes, context: bytes, plain: bytes) -> bytes
     """XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03): nonce, ciphertext, tag."""
     cipher = ChaCha20Poly1305(hchacha20(key, nonce[:16]))
     return nonce + cipher.encrypt(bytes(4) + nonce[16:], plain, context)
+
+
+def public_key(secret: bytes) -> bytes:
+    """RFC 8032 §5.1.5."""
+    return Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+
+
+def sign(secret: bytes, message: bytes) -> bytes:
+    """RFC 8032 §5.1.6."""
+    return Ed25519PrivateKey.from_private_bytes(secret).sign(message)
 
 
 def hchacha20(key: bytes, nonce: bytes) -> bytes:

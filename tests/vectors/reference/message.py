@@ -14,6 +14,7 @@ TYPES = {
     "ERROR": 7,
     "PART": 8,
     "CANCEL": 9,
+    "PROOF": 10,
     "CHALLENGE": 12,
     "POSSESSION": 13,
     "JOIN": 16,
@@ -27,7 +28,13 @@ TYPES = {
 
 # Field name, then how it is written, in the order on the wire.
 LAYOUTS = {
-    "HANDSHAKE": (("version", "u16"), ("features", "hex"), ("peer", "hex"), ("maxMessage", "u32")),
+    "HANDSHAKE": (
+        ("version", "u16"),
+        ("features", "hex"),
+        ("peer", "hex"),
+        ("maxMessage", "u32"),
+        ("nonce", "hex"),
+    ),
     "REQUEST": (("request", "u32"), ("blob", "hex")),
     "RESPONSE": (("request", "u32"), ("blob", "hex"), ("data", "hex")),
     "HAVE": (("form", "u8"), ("blobs", (("blob", "hex"), ("length", "u32")))),
@@ -50,7 +57,8 @@ LAYOUTS = {
     "SIGNAL": (("topic", "hex"), ("member", "hex"), ("sealed", "hex")),
     "SOURCES": (("topic", "hex"), ("addresses", "texts")),
 }
-LAYOUTS["HANDSHAKE_ACK"] = LAYOUTS["HANDSHAKE"]
+LAYOUTS["HANDSHAKE_ACK"] = (*LAYOUTS["HANDSHAKE"], ("proof", "hex"))
+LAYOUTS["PROOF"] = (("proof", "hex"),)
 LAYOUTS["NOT_FOUND"] = LAYOUTS["REQUEST"]
 
 NUMBERS = {"u8": ">B", "i8": ">b", "u16": ">H", "u32": ">I"}

@@ -36,7 +36,7 @@ export type Path = "webrtc" | "websocket" | "circuit";
 
 /** Another peer, and what it gave. */
 export interface Source {
-  /** The peer's name: 64 hexadecimal digits. */
+  /** The peer's identity, which it has proven: 64 hexadecimal digits. */
   readonly peer: string;
   /** A data channel, a WebSocket, or sealed messages through a relay. */
   readonly path: Path;
@@ -52,6 +52,18 @@ export interface TransferSource extends Source {
   readonly bytesPerSecond: number;
 }
 
+/** What was ever exchanged with another peer. */
+export interface Account {
+  /** The peer's identity: 64 hexadecimal digits. */
+  readonly peer: string;
+  /** Bytes of blobs it was given. */
+  readonly sentBytes: number;
+  /** Bytes of blobs it gave, verified. */
+  readonly receivedBytes: number;
+  /** When something was exchanged last, in milliseconds since 1970. */
+  readonly lastSeen: number;
+}
+
 /** A relay or peer that this browser stays connected to. */
 export interface RelayStatus {
   readonly url: string;
@@ -61,6 +73,8 @@ export interface RelayStatus {
 }
 
 export interface Status {
+  /** Who this browser is to others: 64 hexadecimal digits. */
+  readonly identity: string;
   readonly relays: readonly RelayStatus[];
   /** Everybody connected at this moment. */
   readonly peers: readonly Source[];
@@ -103,6 +117,16 @@ export interface Samara extends EventTarget {
   /** The open transfers, oldest first. */
   transfers(): Transfer[];
   status(): Status;
+  /**
+   * What was exchanged with whom, by all tabs and before reloads; those with the most
+   * bytes first. The least recently seen are forgotten when there are more than 10,000.
+   */
+  ledger(options?: { signal?: AbortSignal }): Promise<Account[]>;
+  /**
+   * Throws the identity of this browser profile away, in all tabs: from now on it is
+   * another peer to everybody. Connections are made anew; transfers go on.
+   */
+  forgetIdentity(options?: { signal?: AbortSignal }): Promise<void>;
   /** Ends every transfer and connection. Blobs stay in this browser. */
   close(): Promise<void>;
 

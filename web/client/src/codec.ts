@@ -1,6 +1,12 @@
 // The program's generated types name `Symbol.dispose`, which not every project's do.
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { LinkParts, PeerMessage, SealedEntry } from "../wasm/samara_browser.js";
+import type {
+  LinkParts,
+  PeerHandshake,
+  PeerMessage,
+  PeerProof,
+  SealedEntry,
+} from "../wasm/samara_browser.js";
 import init, {
   blobId,
   entryToBinary,
@@ -8,6 +14,7 @@ import init, {
   openBlob,
   openEntry,
   paddedLength,
+  proofHolds,
   readLink,
   readMessage,
   sealEntry,
@@ -16,14 +23,14 @@ import init, {
 } from "../wasm/samara_browser.js";
 import { SamaraError, type SamaraErrorCode } from "./error.ts";
 
-export type { LinkParts, PeerMessage, SealedEntry };
+export type { LinkParts, PeerHandshake, PeerMessage, PeerProof, SealedEntry };
 export { SamaraError, type SamaraErrorCode };
 
 /** Where the program is, if not beside its JavaScript: its bytes, say, or its URL. */
 export type WasmSource = BufferSource | WebAssembly.Module | Response | URL | string;
 
 /**
- * The formats alone, without a peer: links, entries, blobs and messages. Made by
+ * The formats alone, without a peer: links, entries, blobs, messages and proofs. Made by
  * {@link loadCodec}. Whatever is read is checked; what is refused throws a
  * {@link SamaraError}.
  */
@@ -50,6 +57,8 @@ export interface Codec {
   readMessage(bytes: Uint8Array): PeerMessage;
   /** A message as it goes on the wire. */
   writeMessage(message: PeerMessage): Uint8Array;
+  /** Whether the peer of that role has proven who it is. */
+  proofHolds(proof: PeerProof): boolean;
 }
 
 /**
@@ -70,6 +79,7 @@ export async function loadCodec(source?: WasmSource): Promise<Codec> {
     paddedLength: coded((length: number) => paddedLength(length) ?? length),
     readMessage: coded(readMessage),
     writeMessage: coded(writeMessage),
+    proofHolds: coded(proofHolds),
   };
 }
 

@@ -1,6 +1,7 @@
 // What the page and its worker say to each other.
 
 import type {
+  Account,
   EntryInfo,
   Path,
   Source,
@@ -46,15 +47,20 @@ export interface WorkerOptions {
   downloadLimit: number;
 }
 
+/** Who this peer is to others. */
+export type Identity = Pick<Status, "identity">;
+
 /** What the page asks of the worker, by name: arguments and result. */
 export interface Calls {
-  open: { args: WorkerOptions; result: undefined };
+  open: { args: WorkerOptions; result: Identity };
   seed: { args: { file: Blob; name: string; type: string }; result: Opened };
   fetch: { args: { link: string }; result: Opened };
   /** One opened chunk, as soon as it is there. */
   chunk: { args: { transfer: number; index: number }; result: Uint8Array<ArrayBuffer> };
   /** The whole file. */
   blob: { args: { transfer: number }; result: Blob };
+  forgetIdentity: { args: undefined; result: Identity };
+  ledger: { args: undefined; result: Account[] };
   close: { args: undefined; result: undefined };
 }
 
@@ -85,4 +91,4 @@ export type ToPage =
   | { kind: "problem"; error: PlainError }
   | { kind: "rtc"; command: RtcCommand };
 
-export type { EntryInfo, Path, Source, TransferSource };
+export type { Account, EntryInfo, Path, Source, TransferSource };

@@ -1,5 +1,13 @@
 import { socketUrl } from "./addresses.ts";
-import type { OpenOptions, ProblemEvent, Samara, SeedOptions, Status, Transfer } from "./api.ts";
+import type {
+  Account,
+  OpenOptions,
+  ProblemEvent,
+  Samara,
+  SeedOptions,
+  Status,
+  Transfer,
+} from "./api.ts";
 import { WorkerLink } from "./calls.ts";
 import { SamaraError } from "./error.ts";
 import type { Opened, ToPage, WorkerOptions } from "./messages.ts";
@@ -28,6 +36,7 @@ export class SamaraPeer extends EventTarget implements Samara {
   private constructor(worker: Worker, keep: string[], iceServers: RTCIceServer[]) {
     super();
     this.#status = {
+      identity: "",
       relays: keep.map((url) => ({ url, connected: false })),
       peers: [],
       storedBytes: 0,
@@ -58,7 +67,8 @@ export class SamaraPeer extends EventTarget implements Samara {
       ...(maxBytes !== undefined && { maxBytes }),
     };
     try {
-      await samara.#worker.call("open", workerOptions, { signal: options.signal });
+      const identity = await samara.#worker.call("open", workerOptions, { signal: options.signal });
+      samara.#status = { ...samara.#status, ...identity };
       return samara;
     } catch (error) {
       samara.#worker.terminate();
@@ -92,6 +102,16 @@ export class SamaraPeer extends EventTarget implements Samara {
 
   status(): Status {
     return this.#status;
+  }
+
+  ledger({ signal }: { signal?: AbortSignal } = {}): Promise<Account[]> {
+    return this.#worker.call("ledger", undefined, { signal });
+  }
+
+  async forgetIdentity({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    const identity = await this.#worker.call("forgetIdentity", undefined, { signal });
+    this.#status = { ...this.#status, ...identity };
+    this.dispatchEvent(new Event("change"));
   }
 
   async close(): Promise<void> {

@@ -19,6 +19,7 @@ const TYPES: Record<number, PeerMessage["type"]> = {
   7: "ERROR",
   8: "PART",
   9: "CANCEL",
+  10: "PROOF",
   12: "CHALLENGE",
   13: "POSSESSION",
   16: "JOIN",

@@ -1,9 +1,10 @@
 //! Messages to and from the form JavaScript sees.
 
+use samara_core::identity::Proof;
 use samara_core::message::{ErrorCode, Features, Handshake, Hops, Reach};
 use samara_core::{HexError, MemberId, Message, RequestId};
 
-use super::message::{Form, Greeting, Held, Present, Wanted};
+use super::message::{Answer, Form, Greeting, Held, Present, Wanted};
 
 impl From<Handshake> for Greeting {
     fn from(handshake: Handshake) -> Self {
@@ -12,6 +13,7 @@ impl From<Handshake> for Greeting {
             features: format!("{:016x}", handshake.features.0),
             peer: handshake.peer.to_string(),
             max_message: handshake.max_message,
+            nonce: handshake.nonce.to_string(),
         }
     }
 }
@@ -25,8 +27,46 @@ impl TryFrom<Greeting> for Handshake {
             features: Features(hex64(&greeting.features)?),
             peer: greeting.peer.parse()?,
             max_message: greeting.max_message,
+            nonce: greeting.nonce.parse()?,
         })
     }
+}
+
+fn answer(handshake: Handshake, proof: Proof) -> Answer {
+    let Greeting {
+        version,
+        features,
+        peer,
+        max_message,
+        nonce,
+    } = handshake.into();
+    Answer {
+        version,
+        features,
+        peer,
+        max_message,
+        nonce,
+        proof: proof.to_string(),
+    }
+}
+
+fn answered(answer: Answer) -> Result<Message, HexError> {
+    let Answer {
+        version,
+        features,
+        peer,
+        max_message,
+        nonce,
+        proof,
+    } = answer;
+    let greeting = Greeting {
+        version,
+        features,
+        peer,
+        max_message,
+        nonce,
+    };
+    Ok(Message::HandshakeAck(greeting.try_into()?, proof.parse()?))
 }
 
 fn hex64(text: &str) -> Result<u64, HexError> {
@@ -47,7 +87,10 @@ impl From<Message> for Form {
     fn from(message: Message) -> Self {
         match message {
             Message::Handshake(handshake) => Self::Handshake(handshake.into()),
-            Message::HandshakeAck(handshake) => Self::HandshakeAck(handshake.into()),
+            Message::HandshakeAck(handshake, proof) => Self::HandshakeAck(answer(handshake, proof)),
+            Message::Proof(proof) => Self::Proof {
+                proof: proof.to_string(),
+            },
             Message::Request { request, blob } => Self::Request {
                 request: request.0,
                 blob: blob.to_string(),
@@ -181,7 +224,8 @@ impl TryFrom<Form> for Message {
     fn try_from(form: Form) -> Result<Self, HexError> {
         Ok(match form {
             Form::Handshake(greeting) => Self::Handshake(greeting.try_into()?),
-            Form::HandshakeAck(greeting) => Self::HandshakeAck(greeting.try_into()?),
+            Form::HandshakeAck(answer) => answered(answer)?,
+            Form::Proof { proof } => Self::Proof(proof.parse()?),
             Form::Request { request, blob } => Self::Request {
                 request: RequestId(request),
                 blob: blob.parse()?,

@@ -12,18 +12,23 @@ use crate::host::to_object_with_bytes;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
+/** What a peer says of itself. */
+export interface PeerHandshake {
+  version: number;
+  features: string;
+  peer: string;
+  maxMessage: number;
+  nonce: string;
+}
+
 /**
- * A message of the protocol. Ids are hexadecimal: 64 digits of a blob or peer, 40 of a
- * topic, 16 of a member or of feature bits.
+ * A message of the protocol. Ids are hexadecimal: 64 digits of a blob, peer or nonce, 128
+ * of a proof, 40 of a topic, 16 of a member or of feature bits.
  */
 export type PeerMessage =
-  | {
-      type: 'HANDSHAKE' | 'HANDSHAKE_ACK';
-      version: number;
-      features: string;
-      peer: string;
-      maxMessage: number;
-    }
+  | ({ type: 'HANDSHAKE' } & PeerHandshake)
+  | ({ type: 'HANDSHAKE_ACK'; proof: string } & PeerHandshake)
+  | { type: 'PROOF'; proof: string }
   | { type: 'REQUEST' | 'NOT_FOUND'; request: number; blob: string }
   | { type: 'RESPONSE'; request: number; blob: string; data: Uint8Array }
   | { type: 'HAVE'; blobs: { blob: string; length: number }[] }
@@ -57,6 +62,19 @@ pub(super) struct Greeting {
     pub features: String,
     pub peer: String,
     pub max_message: u32,
+    pub nonce: String,
+}
+
+/// A [`Greeting`] and its proof.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Answer {
+    pub version: u16,
+    pub features: String,
+    pub peer: String,
+    pub max_message: u32,
+    pub nonce: String,
+    pub proof: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,7 +99,10 @@ pub(super) struct Present {
 #[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum Form {
     Handshake(Greeting),
-    HandshakeAck(Greeting),
+    HandshakeAck(Answer),
+    Proof {
+        proof: String,
+    },
     Request {
         request: u32,
         blob: String,

@@ -1,4 +1,4 @@
-//! The formats alone, for JavaScript: links, entries, blobs and messages.
+//! The formats alone, for JavaScript: links, entries, blobs, messages, proofs.
 //!
 //! They need neither a worker nor a browser. What is read is checked as by any
 //! peer; every error has a `code`.
@@ -7,6 +7,7 @@ mod convert;
 mod entry;
 mod link;
 mod message;
+mod proof;
 
 use samara_core::{BlobId, BlobKey, HexError, padding, seal};
 use wasm_bindgen::JsValue;
@@ -17,6 +18,7 @@ use crate::error::{Coded, to_js};
 pub use self::entry::{entry_to_binary, entry_to_json, open_entry_blob, seal_entry_blobs};
 pub use self::link::{read_link, write_link};
 pub use self::message::{read_message, write_message};
+pub use self::proof::proof_holds;
 
 impl Coded for HexError {
     fn code(&self) -> &'static str {

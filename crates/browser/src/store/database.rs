@@ -1,4 +1,5 @@
-//! The `IndexedDB` database: blobs, a record about each, and this peer's name.
+//! The `IndexedDB` database: blobs, a record about each, the ledger, and this
+//! peer's identity.
 //!
 //! Nothing is awaited inside a transaction but the transaction's own requests:
 //! it would end meanwhile.
@@ -8,7 +9,7 @@ use std::future::IntoFuture as _;
 
 use idb::{Database as Idb, DatabaseEvent as _, Factory, ObjectStoreParams, TransactionMode};
 use js_sys::{Array, Promise, Uint8Array};
-use samara_core::{Blob, BlobId, PeerId};
+use samara_core::{Blob, BlobId, PeerSecret};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::IdbTransaction;
@@ -17,18 +18,20 @@ use super::error::{OpenStoreError, PutError};
 use super::index::{LastUse, Record};
 use crate::number::{length, number, whole};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Blob id to sealed bytes.
 const BLOBS: &str = "blobs";
 /// Blob id to `[length, last use]`.
 const RECORDS: &str = "records";
-/// Names to values, of which there is one: [`PEER`].
+/// Peer id to `[sent, received, last seen]`, see [`super::ledger`].
+pub(super) const LEDGER: &str = "ledger";
+/// Names to values, of which there is one: [`IDENTITY`].
 const META: &str = "meta";
-/// The peer id.
-const PEER: &str = "peer";
+/// The secret that this profile's peer is known by.
+const IDENTITY: &str = "identity";
 
 pub(crate) struct Database {
-    idb: Idb,
+    pub(super) idb: Idb,
     /// Where blobs are copied on their way to the database. Most are of one
     /// length, and memory that was used before is faster.
     copy: RefCell<Uint8Array>,
@@ -58,9 +61,12 @@ impl Database {
             let Ok(database) = event.database() else {
                 return;
             };
-            for store in [BLOBS, RECORDS, META] {
-                // A failure aborts the upgrade, which fails the request.
-                let _ = database.create_object_store(store, ObjectStoreParams::new());
+            let there = database.store_names();
+            for store in [BLOBS, RECORDS, LEDGER, META] {
+                if there.iter().all(|name| name != store) {
+                    // A failure aborts the upgrade, which fails the request.
+                    let _ = database.create_object_store(store, ObjectStoreParams::new());
+                }
             }
         });
         match request.await {
@@ -75,21 +81,33 @@ impl Database {
         }
     }
 
-    /// The peer id in the database; `fresh` becomes it if there is none.
-    pub async fn peer(&self, fresh: PeerId) -> Result<PeerId, OpenStoreError> {
+    /// The identity in the database; `fresh` becomes it if there is none.
+    pub async fn identity(&self, fresh: PeerSecret) -> Result<PeerSecret, OpenStoreError> {
         let transaction = self.idb.transaction(&[META], TransactionMode::ReadWrite)?;
         let meta = transaction.object_store(META)?;
-        let key = JsValue::from_str(PEER);
+        let key = JsValue::from_str(IDENTITY);
         if let Some(found) = meta.get(key.clone())?.await? {
             let bytes = Uint8Array::new(&found).to_vec();
-            let bytes = bytes.try_into().map_err(|_| OpenStoreError::Foreign)?;
-            return Ok(PeerId::from_bytes(bytes));
+            let seed = bytes.as_slice().try_into();
+            let seed = seed.map_err(|_| OpenStoreError::Foreign)?;
+            return Ok(PeerSecret::from_bytes(seed));
         }
-        let bytes = Uint8Array::from(fresh.as_bytes().as_slice());
+        let bytes = Uint8Array::from(fresh.expose().as_slice());
         meta.put(&bytes, Some(&key))?.await?;
         let committed = commit(&transaction.into()).await;
         committed.map_err(|error| OpenStoreError::Unavailable(error.to_string()))?;
         Ok(fresh)
+    }
+
+    /// Throws the identity away; `fresh` takes its place.
+    pub async fn replace_identity(&self, fresh: &PeerSecret) -> Result<(), idb::Error> {
+        let transaction = self.idb.transaction(&[META], TransactionMode::ReadWrite)?;
+        let bytes = Uint8Array::from(fresh.expose().as_slice());
+        let key = JsValue::from_str(IDENTITY);
+        let meta = transaction.object_store(META)?;
+        meta.put(&bytes, Some(&key))?.await?;
+        transaction.commit()?.await?;
+        Ok(())
     }
 
     pub async fn records(&self) -> Result<Vec<(BlobId, Record)>, OpenStoreError> {

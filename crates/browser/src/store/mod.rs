@@ -10,6 +10,7 @@
 mod database;
 mod error;
 mod index;
+mod ledger;
 mod tabs;
 mod writer;
 
@@ -19,11 +20,13 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use futures_channel::oneshot;
-use samara_core::{Blob, BlobId, PeerId};
+use samara_core::{Blob, BlobId, PeerId, PeerSecret};
+use samara_swarm::Traffic;
 
 use self::database::Database;
 pub(crate) use self::error::{OpenStoreError, PutError, ReadError};
 use self::index::{Index, LastUse};
+pub(crate) use self::ledger::Account;
 use self::tabs::Tabs;
 use self::writer::Job;
 use crate::buffer;
@@ -80,9 +83,33 @@ impl Store {
         Ok(store)
     }
 
-    /// This profile's peer id; `fresh` becomes it in a new database.
-    pub async fn peer(&self, fresh: PeerId) -> Result<PeerId, OpenStoreError> {
-        self.0.database.peer(fresh).await
+    /// This profile's identity; `fresh` becomes it in a new database.
+    pub async fn identity(&self, fresh: PeerSecret) -> Result<PeerSecret, OpenStoreError> {
+        self.0.database.identity(fresh).await
+    }
+
+    /// Throws this profile's identity away; `fresh` takes its place.
+    pub async fn replace_identity(&self, fresh: &PeerSecret) -> Result<(), PutError> {
+        Ok(self.0.database.replace_identity(fresh).await?)
+    }
+
+    /// Adds to the ledger.
+    pub async fn count(&self, more: &[(PeerId, Traffic)]) -> Result<(), PutError> {
+        if more.is_empty() {
+            return Ok(());
+        }
+        Ok(self.0.database.add(more, use_now()).await?)
+    }
+
+    /// The ledger, the peers with the most bytes first.
+    pub async fn accounts(&self) -> Result<Vec<Account>, PutError> {
+        let mut accounts = self.0.database.accounts().await?;
+        let bytes = |account: &Account| {
+            let Traffic { sent, received } = account.traffic;
+            sent.saturating_add(received)
+        };
+        accounts.sort_by_key(|account| std::cmp::Reverse(bytes(account)));
+        Ok(accounts)
     }
 
     /// Calls back when blobs are evicted here, or come or go by other tabs.

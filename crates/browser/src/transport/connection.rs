@@ -28,22 +28,30 @@ pub(super) struct Connection {
     flow: Flow,
 }
 
+/// What both ends know of a channel.
+pub(super) struct Agreed {
+    /// Longest message in bytes.
+    pub max_message: usize,
+    /// That of [`Input::Connected`].
+    pub binding: Bytes,
+}
+
 /// How far a connection is.
 enum Stage {
-    /// The channel is not open, or the longest message not known.
+    /// The channel is not open, or not agreed on.
     Opening {
         open: bool,
-        max_message: Option<usize>,
+        agreed: Option<Agreed>,
         early: Vec<Bytes>,
     },
     Open,
 }
 
 impl Connection {
-    pub fn new(path: Path, max_message: Option<usize>, to: String) -> Self {
+    pub fn new(path: Path, agreed: Option<Agreed>, to: String) -> Self {
         let stage = Stage::Opening {
             open: false,
-            max_message,
+            agreed,
             early: Vec::new(),
         };
         Self {
@@ -97,9 +105,9 @@ impl Connection {
         self.begin(id)
     }
 
-    pub fn limited(&mut self, id: ConnectionId, limit: usize) -> Vec<Input> {
-        if let Stage::Opening { max_message, .. } = &mut self.stage {
-            *max_message = Some(limit);
+    pub fn agreed(&mut self, id: ConnectionId, on: Agreed) -> Vec<Input> {
+        if let Stage::Opening { agreed, .. } = &mut self.stage {
+            *agreed = Some(on);
         }
         self.begin(id)
     }
@@ -107,7 +115,7 @@ impl Connection {
     fn begin(&mut self, connection: ConnectionId) -> Vec<Input> {
         let Stage::Opening {
             open: true,
-            max_message: Some(max_message),
+            agreed: Some(agreed),
             early,
         } = &mut self.stage
         else {
@@ -116,7 +124,8 @@ impl Connection {
         let connected = Input::Connected {
             connection,
             path: self.path,
-            max_message: *max_message,
+            max_message: agreed.max_message,
+            binding: agreed.binding.clone(),
         };
         let early = early.drain(..).map(|message| Input::Received {
             connection,

@@ -17,7 +17,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::WebSocket;
 
 pub use self::channel::Channel;
-use self::connection::Connection;
+use self::connection::{Agreed, Connection};
 
 /// Longest message on a data channel whose connection allows more, in bytes.
 /// Measured in Chromium from 32 to 256 KiB: the speed is the same, and at 64
@@ -66,7 +66,11 @@ impl Connections {
             return vec![Input::Closed { connection, reason }];
         };
         let channel: Channel = JsValue::from(socket).unchecked_into();
-        let mut connection = Connection::new(Path::WebSocket, Some(MAX_MESSAGE_LEN), url.into());
+        let agreed = Agreed {
+            max_message: MAX_MESSAGE_LEN,
+            binding: Bytes::new(),
+        };
+        let mut connection = Connection::new(Path::WebSocket, Some(agreed), url.into());
         let inputs = connection.attach(id, channel, &self.listener);
         self.table.insert(id, connection);
         inputs
@@ -87,11 +91,15 @@ impl Connections {
         Vec::new()
     }
 
-    /// The two ends agreed on the longest message.
-    pub fn limit(&mut self, id: ConnectionId, max_message: usize) -> Vec<Input> {
-        let limit = max_message.min(MOST_ON_CHANNEL);
+    /// The two ends agreed on the longest message, and know each other's
+    /// certificate.
+    pub fn agreed(&mut self, id: ConnectionId, max_message: usize, binding: Bytes) -> Vec<Input> {
+        let agreed = Agreed {
+            max_message: max_message.min(MOST_ON_CHANNEL),
+            binding,
+        };
         let connection = self.table.get_mut(&id);
-        connection.map_or_else(Vec::new, |connection| connection.limited(id, limit))
+        connection.map_or_else(Vec::new, |connection| connection.agreed(id, agreed))
     }
 
     pub fn send(&mut self, id: ConnectionId, message: &[u8]) -> Option<Input> {

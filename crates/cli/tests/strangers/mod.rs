@@ -6,8 +6,9 @@ use std::path::Path;
 use std::thread;
 
 use bytes::Bytes;
-use samara_core::message::{Features, Handshake, MAX_MESSAGE_LEN, PROTOCOL_VERSION};
-use samara_core::{BlobId, FileEntry, Message, PeerId};
+use samara_core::identity::{Greeting, Role};
+use samara_core::message::{Features, Handshake, MAX_MESSAGE_LEN, Nonce, PROTOCOL_VERSION};
+use samara_core::{BlobId, FileEntry, Message, PeerSecret};
 use tokio_tungstenite::tungstenite::{self, WebSocket};
 
 type Socket = WebSocket<std::net::TcpStream>;
@@ -74,21 +75,33 @@ impl Liar {
     }
 }
 
+fn answer(theirs: &Handshake) -> Message {
+    let secret = PeerSecret::from_bytes(&[0x13; 32]);
+    let ours = Handshake {
+        version: PROTOCOL_VERSION,
+        features: Features::default(),
+        peer: secret.peer(),
+        max_message: u32::try_from(MAX_MESSAGE_LEN).unwrap(),
+        nonce: Nonce::from_bytes([0x31; 32]),
+    };
+    let greeting = Greeting {
+        dialer: theirs,
+        dialed: &ours,
+        binding: &[0],
+    };
+    Message::HandshakeAck(ours, secret.prove(Role::Dialed, &greeting))
+}
+
 fn lie(socket: &mut Socket, ids: &[BlobId]) {
     while let Ok(message) = socket.read() {
         let tungstenite::Message::Binary(bytes) = message else {
             continue;
         };
         let answers = match Message::decode(&bytes).unwrap() {
-            Message::Handshake(_) => vec![
-                Message::HandshakeAck(Handshake {
-                    version: PROTOCOL_VERSION,
-                    features: Features::default(),
-                    peer: PeerId::from_bytes([0x13; 32]),
-                    max_message: u32::try_from(MAX_MESSAGE_LEN).unwrap(),
-                }),
-                Message::Have(ids.iter().map(|id| (*id, 1_048_592)).collect()),
-            ],
+            Message::Handshake(theirs) => vec![answer(&theirs)],
+            Message::Proof(_) => vec![Message::Have(
+                ids.iter().map(|id| (*id, 1_048_592)).collect(),
+            )],
             Message::Request { request, blob } => vec![Message::Response {
                 request,
                 blob,

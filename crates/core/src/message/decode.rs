@@ -6,10 +6,13 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::encode::MAX_TEXT_LEN;
-use super::{ErrorCode, Features, Handshake, Hops, MemberId, Message, PeerId, Reach, RequestId};
+use super::{
+    ErrorCode, Features, Handshake, Hops, MemberId, Message, Nonce, PeerId, Reach, RequestId,
+};
 use crate::blob::BlobId;
 use crate::derive::Topic;
-use crate::possession::{Evidence, Nonce};
+use crate::identity::Proof;
+use crate::possession::Evidence;
 use crate::wire::{Reader, Truncated};
 
 /// Most addresses in SOURCES. One of no bytes takes one on the wire and a
@@ -50,7 +53,7 @@ impl Message {
 fn fields(kind: u8, reader: &mut Reader<'_>, bytes: &Bytes) -> Result<Message, DecodeError> {
     let message = match kind {
         0 => Message::Handshake(handshake(reader)?),
-        1 => Message::HandshakeAck(handshake(reader)?),
+        1 => Message::HandshakeAck(handshake(reader)?, proof(reader)?),
         2 => Message::Request {
             request: request(reader)?,
             blob: blob(reader)?,
@@ -82,6 +85,7 @@ fn fields(kind: u8, reader: &mut Reader<'_>, bytes: &Bytes) -> Result<Message, D
         9 => Message::Cancel {
             request: request(reader)?,
         },
+        10 => Message::Proof(proof(reader)?),
         12 => Message::Challenge {
             request: request(reader)?,
             blob: blob(reader)?,
@@ -152,7 +156,12 @@ fn handshake(reader: &mut Reader<'_>) -> Result<Handshake, Truncated> {
         features: Features(reader.u64()?),
         peer: PeerId::from_bytes(reader.array()?),
         max_message: reader.u32()?,
+        nonce: Nonce::from_bytes(reader.array()?),
     })
+}
+
+fn proof(reader: &mut Reader<'_>) -> Result<Proof, Truncated> {
+    reader.array().map(Proof::from_bytes)
 }
 
 fn have(reader: &mut Reader<'_>, bytes: &Bytes) -> Result<Message, DecodeError> {
@@ -240,6 +249,23 @@ mod tests {
     use proptest::prelude::*;
     use std::vec;
 
+    fn handshakes() -> impl Strategy<Value = Handshake> + Clone {
+        let fields = (
+            any::<u16>(),
+            any::<u64>(),
+            any::<[u8; 32]>(),
+            any::<u32>(),
+            any::<[u8; 32]>(),
+        );
+        fields.prop_map(|(version, features, peer, max_message, nonce)| Handshake {
+            version,
+            features: Features(features),
+            peer: PeerId::from_bytes(peer),
+            max_message,
+            nonce: Nonce::from_bytes(nonce),
+        })
+    }
+
     fn messages() -> impl Strategy<Value = Message> {
         let request = any::<u32>().prop_map(RequestId);
         let blob = any::<[u8; 32]>().prop_map(BlobId::from_bytes);
@@ -247,21 +273,18 @@ mod tests {
         let member = any::<u64>().prop_map(MemberId);
         let reach = any::<u8>().prop_map(Reach);
         let data = vec(any::<u8>(), 0..300).prop_map(Bytes::from);
-        let handshake = (any::<u16>(), any::<u64>(), any::<[u8; 32]>(), any::<u32>()).prop_map(
-            |(version, features, peer, max_message)| Handshake {
-                version,
-                features: Features(features),
-                peer: PeerId::from_bytes(peer),
-                max_message,
-            },
-        );
+        let handshake = handshakes();
+        let proof = vec(any::<u8>(), Proof::LEN)
+            .prop_map(|bytes| Proof::from_bytes(bytes.try_into().expect("a proof's length")));
         let haves = vec((blob.clone(), 1..=u32::MAX), 0..20);
         let wants = vec((blob.clone(), (-128..=0_i8).prop_map(Hops)), 0..20);
         let members = vec((member.clone(), reach.clone()), 0..20);
         let text = "[a-zü]{0,100}";
         prop_oneof![
             handshake.clone().prop_map(Message::Handshake),
-            handshake.prop_map(Message::HandshakeAck),
+            (handshake, proof.clone())
+                .prop_map(|(handshake, proof)| Message::HandshakeAck(handshake, proof)),
+            proof.prop_map(Message::Proof),
             (request.clone(), blob.clone())
                 .prop_map(|(request, blob)| Message::Request { request, blob }),
             (request.clone(), blob.clone(), data.clone()).prop_map(|(request, blob, data)| {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{Handshake, Hops, Message};
+use super::{Handshake, Hops, MemberId, Message, Reach};
 use crate::blob::BlobId;
 
 /// Longest text of an ERROR, in bytes.
@@ -17,7 +17,10 @@ impl Message {
         let mut out = Vec::with_capacity(self.encoded_len());
         match self {
             Self::Handshake(handshake) => put_handshake(&mut out, 0, handshake),
-            Self::HandshakeAck(handshake) => put_handshake(&mut out, 1, handshake),
+            Self::HandshakeAck(handshake, proof) => {
+                put_handshake(&mut out, 1, handshake);
+                out.extend_from_slice(proof.as_bytes());
+            }
             Self::Request { request, blob } => {
                 put(&mut out, 2, &[&request.0.to_be_bytes(), blob.as_bytes()]);
             }
@@ -59,6 +62,7 @@ impl Message {
                 put(&mut out, 8, &[&request, &offset, &total, data]);
             }
             Self::Cancel { request } => put(&mut out, 9, &[&request.0.to_be_bytes()]),
+            Self::Proof(proof) => put(&mut out, 10, &[proof.as_bytes()]),
             Self::Challenge {
                 request,
                 blob,
@@ -79,10 +83,7 @@ impl Message {
                 members,
             } => {
                 put(&mut out, 18, &[topic.as_bytes(), &you.0.to_be_bytes()]);
-                for (member, reach) in members {
-                    out.extend_from_slice(&member.0.to_be_bytes());
-                    out.push(reach.0);
-                }
+                put_members(&mut out, members);
             }
             Self::Joined {
                 topic,
@@ -103,11 +104,8 @@ impl Message {
                 member,
                 sealed,
             } => {
-                put(
-                    &mut out,
-                    21,
-                    &[topic.as_bytes(), &member.0.to_be_bytes(), sealed],
-                );
+                let member = member.0.to_be_bytes();
+                put(&mut out, 21, &[topic.as_bytes(), &member, sealed]);
             }
             Self::Sources { topic, addresses } => {
                 put_sources(&mut out, topic.as_bytes(), addresses);
@@ -126,9 +124,8 @@ impl Message {
             Self::Want(blobs) => blobs.len() * 33,
             Self::Members { members, .. } => members.len() * 9,
             Self::Error { .. } | Self::Sources { .. } => MAX_TEXT_LEN,
-            Self::Handshake(_)
-            | Self::HandshakeAck(_)
-            | Self::Request { .. }
+            Self::Handshake(_) | Self::HandshakeAck(..) | Self::Proof(_) => 80,
+            Self::Request { .. }
             | Self::NotFound { .. }
             | Self::Cancel { .. }
             | Self::Challenge { .. }
@@ -166,14 +163,31 @@ fn put_wants(out: &mut Vec<u8>, blobs: &[(BlobId, Hops)]) {
     }
 }
 
+fn put_members(out: &mut Vec<u8>, members: &[(MemberId, Reach)]) {
+    for (member, reach) in members {
+        put_more(out, &[&member.0.to_be_bytes(), &[reach.0]]);
+    }
+}
+
 fn put_handshake(out: &mut Vec<u8>, kind: u8, handshake: &Handshake) {
-    let fields: [&[u8]; 4] = [
-        &handshake.version.to_be_bytes(),
-        &handshake.features.0.to_be_bytes(),
-        handshake.peer.as_bytes(),
-        &handshake.max_message.to_be_bytes(),
-    ];
-    put(out, kind, &fields);
+    put(out, kind, &[]);
+    handshake.put(out);
+}
+
+impl Handshake {
+    /// The fields as they stand on the wire.
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        let fields: [&[u8]; 5] = [
+            &self.version.to_be_bytes(),
+            &self.features.0.to_be_bytes(),
+            self.peer.as_bytes(),
+            &self.max_message.to_be_bytes(),
+            self.nonce.as_bytes(),
+        ];
+        for field in fields {
+            out.extend_from_slice(field);
+        }
+    }
 }
 
 /// Addresses longer than a length byte can say are not addresses: left out.

@@ -16,8 +16,10 @@ use bytes::Bytes;
 use crate::blob::BlobId;
 use crate::derive::Topic;
 use crate::hex::hex_id;
-use crate::possession::{Evidence, Nonce};
+use crate::identity::Proof;
+use crate::possession::Evidence;
 
+pub use crate::identity::PeerId;
 pub use decode::DecodeError;
 
 /// Version of the blob protocol.
@@ -36,10 +38,11 @@ pub const RESPONSE_HEADER_LEN: usize = 37;
 /// Bytes of a PART before its data.
 pub const PART_HEADER_LEN: usize = 13;
 
-/// Names a peer to other peers: 32 random bytes.
+/// Random bytes, drawn anew by each side of each handshake and for each
+/// challenge, so that no proof fits two.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerId([u8; 32]);
-hex_id!(PeerId, 32);
+pub struct Nonce([u8; 32]);
+hex_id!(Nonce, 32);
 
 /// Names a request on its connection; the asker counts up from 1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -107,6 +110,8 @@ pub struct Handshake {
     pub peer: PeerId,
     /// The longest message the sender accepts, in bytes.
     pub max_message: u32,
+    /// Never sent before.
+    pub nonce: Nonce,
 }
 
 /// Distance of a want from its origin: -1 is the sender's own, -2 somebody's
@@ -160,6 +165,8 @@ impl ErrorCode {
     pub const NO_MEMBER: Self = Self(7);
     /// No room on the disk for what was pushed.
     pub const FULL: Self = Self(8);
+    /// The peer did not prove that it is who it says.
+    pub const NOT_PROVEN: Self = Self(9);
 }
 
 /// One message.
@@ -167,8 +174,8 @@ impl ErrorCode {
 pub enum Message {
     /// 0: the dialing side's first message.
     Handshake(Handshake),
-    /// 1: the accepting side's answer.
-    HandshakeAck(Handshake),
+    /// 1: the accepting side's answer, and its proof.
+    HandshakeAck(Handshake, Proof),
     /// 2: asks for a blob.
     Request {
         /// Repeated in every answer.
@@ -232,6 +239,8 @@ pub enum Message {
         /// Of the REQUEST.
         request: RequestId,
     },
+    /// 10: the dialing side's proof, which ends the handshake.
+    Proof(Proof),
     /// 12: asks for proof that the receiver holds a blob.
     Challenge {
         /// Numbered like a REQUEST; repeated in the answer.

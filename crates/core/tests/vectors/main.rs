@@ -6,6 +6,7 @@ mod entry;
 mod link;
 mod message;
 mod possession;
+mod proof;
 mod signal;
 
 use std::path::Path;

@@ -1,8 +1,9 @@
 use bytes::Bytes;
+use samara_core::identity::Proof;
 use samara_core::message::{
-    DecodeError, ErrorCode, Features, Handshake, Hops, Message, PeerId, Reach, RequestId,
+    DecodeError, ErrorCode, Features, Handshake, Hops, Message, Nonce, PeerId, Reach, RequestId,
 };
-use samara_core::possession::{Evidence, Nonce};
+use samara_core::possession::Evidence;
 use samara_core::{BlobId, MemberId, Topic};
 use serde::Deserialize;
 
@@ -32,11 +33,13 @@ struct Refused {
 /// The fields of all messages; each has some of them.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-struct Fields {
+pub struct Fields {
     version: Option<u16>,
     features: Option<Hex>,
     peer: Option<Hex>,
     max_message: Option<u32>,
+    nonce: Option<Hex>,
+    proof: Option<Hex>,
     request: Option<u32>,
     blob: Option<Hex>,
     data: Option<Hex>,
@@ -54,7 +57,6 @@ struct Fields {
     sealed: Option<Hex>,
     first: Option<u32>,
     bits: Option<Hex>,
-    nonce: Option<Hex>,
     evidence: Option<Hex>,
     addresses: Option<Vec<String>>,
 }
@@ -78,7 +80,7 @@ impl Fields {
     fn message(self, kind: u8) -> Message {
         match kind {
             0 => Message::Handshake(self.handshake()),
-            1 => Message::HandshakeAck(self.handshake()),
+            1 => Message::HandshakeAck(self.handshake(), self.proof()),
             2 => Message::Request {
                 request: self.request(),
                 blob: self.blob(),
@@ -113,6 +115,7 @@ impl Fields {
             9 => Message::Cancel {
                 request: self.request(),
             },
+            10 => Message::Proof(self.proof()),
             12 => Message::Challenge {
                 request: self.request(),
                 blob: self.blob(),
@@ -161,13 +164,20 @@ impl Fields {
         }
     }
 
-    fn handshake(self) -> Handshake {
+    pub fn handshake(&self) -> Handshake {
+        let bytes = |field: &Option<Hex>| field.as_ref().expect(HAS).array();
+        let features = self.features.as_ref().expect(HAS).array();
         Handshake {
             version: self.version.expect(HAS),
-            features: Features(u64::from_be_bytes(self.features.expect(HAS).array())),
-            peer: PeerId::from_bytes(self.peer.expect(HAS).array()),
+            features: Features(u64::from_be_bytes(features)),
+            peer: PeerId::from_bytes(bytes(&self.peer)),
             max_message: self.max_message.expect(HAS),
+            nonce: Nonce::from_bytes(bytes(&self.nonce)),
         }
+    }
+
+    fn proof(&self) -> Proof {
+        Proof::from_bytes(self.proof.as_ref().expect(HAS).array())
     }
 
     fn request(&self) -> RequestId {

@@ -1,5 +1,6 @@
 use samara_core::PeerId;
-use samara_core::possession::{Evidence, Nonce};
+use samara_core::message::Nonce;
+use samara_core::possession::Evidence;
 use serde::Deserialize;
 
 use crate::{Hex, read};

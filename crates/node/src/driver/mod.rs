@@ -9,6 +9,7 @@ mod files;
 use std::collections::HashMap;
 use std::time::Instant;
 
+use bytes::Bytes;
 use samara_core::BlobId;
 use samara_swarm::{
     Address, ConnectionId, Event, Input, Output, Path, Progress, Source, StoreFailure, Swarm,
@@ -22,6 +23,7 @@ use crate::connection::{self, Attached, Queue};
 use crate::destination::Destination;
 use crate::dht::Dht;
 use crate::disk::{Disk, Storing};
+use crate::ledger::Told;
 use crate::node::NodeEvent;
 use crate::save::SaveError;
 use crate::transfer::{TransferError, TransferEvent};
@@ -45,6 +47,7 @@ pub(crate) enum Command {
     Attach {
         path: Path,
         max_message: usize,
+        binding: Bytes,
         reply: oneshot::Sender<Attached>,
     },
     /// A user wants a file, or offers it.
@@ -99,6 +102,7 @@ pub(crate) struct Driver {
     opened: HashMap<TransferId, Opened>,
     disk: Disk,
     discovery: Discovery,
+    ledger: Option<mpsc::UnboundedSender<Told>>,
     wire: mpsc::Sender<Input>,
     from_wire: mpsc::Receiver<Input>,
     commands: mpsc::UnboundedSender<Command>,
@@ -111,6 +115,7 @@ impl Driver {
     pub fn new(
         swarm: Swarm,
         disk: Disk,
+        ledger: Option<mpsc::UnboundedSender<Told>>,
         commands: mpsc::UnboundedSender<Command>,
         events: broadcast::Sender<NodeEvent>,
         dht: Option<(Dht, Option<u16>)>,
@@ -124,6 +129,7 @@ impl Driver {
             opened: HashMap::new(),
             disk,
             discovery: Discovery::new(dht, commands.clone(), events.clone()),
+            ledger,
             wire,
             from_wire,
             commands,
@@ -161,6 +167,15 @@ impl Driver {
                     break;
                 }
             }
+        }
+        let untold = self.swarm.settle();
+        self.write_down(untold);
+    }
+
+    fn write_down(&self, told: Told) {
+        if let Some(ledger) = &self.ledger {
+            // It reads until this task is gone.
+            let _ = ledger.send(told);
         }
     }
 
@@ -222,6 +237,7 @@ impl Driver {
             }
             Output::Lookup { topic } => self.discovery.lookup(topic),
             Output::Announce { topic } => self.discovery.announce(topic),
+            Output::Ledger(told) => self.write_down(told),
             Output::Event(event) => self.event(event),
         }
     }
@@ -232,8 +248,9 @@ impl Driver {
             Command::Attach {
                 path,
                 max_message,
+                binding,
                 reply,
-            } => self.accept(path, max_message, reply),
+            } => self.accept(path, max_message, binding, reply),
             Command::Open {
                 transfer,
                 target,
@@ -321,7 +338,13 @@ impl Driver {
         let _ = self.events.send(event);
     }
 
-    fn accept(&mut self, path: Path, max_message: usize, reply: oneshot::Sender<Attached>) {
+    fn accept(
+        &mut self,
+        path: Path,
+        max_message: usize,
+        binding: Bytes,
+        reply: oneshot::Sender<Attached>,
+    ) {
         let connection = self.swarm.connection();
         let attached = self.connect(connection, None);
         if reply.send(attached).is_ok() {
@@ -329,6 +352,7 @@ impl Driver {
                 connection,
                 path,
                 max_message,
+                binding,
             });
         } else {
             self.connections.remove(&connection);

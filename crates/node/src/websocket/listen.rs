@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use samara_core::message::MAX_MESSAGE_LEN;
 use samara_swarm::{Limits, Path};
 use tokio::net::{TcpListener, TcpStream};
@@ -66,7 +67,7 @@ async fn serve(stream: TcpStream, commands: mpsc::UnboundedSender<Command>, hand
             return;
         }
     };
-    if let Ok(attached) = attach(&commands, Path::WebSocket, MAX_MESSAGE_LEN).await {
+    if let Ok(attached) = attach(&commands, Path::WebSocket, MAX_MESSAGE_LEN, Bytes::new()).await {
         carry(socket, attached).await;
     }
 }

@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use samara_core::message::{Features, Reach};
-use samara_core::possession::{Evidence, Nonce};
-use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, PeerId, Topic};
+use samara_core::message::{Features, Nonce, Reach};
+use samara_core::possession::Evidence;
+use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, PeerId, PeerSecret, Topic};
 use samara_swarm::{
     Address, Config, ConnectionId, Event, Input, Output, Path, Signal, StoreFailure, Swarm, Target,
-    Time, TransferId,
+    Time, Traffic, TransferId,
 };
 
 pub mod file;
@@ -31,6 +31,8 @@ pub struct Peer {
     pub swarm: Swarm,
     pub store: BTreeMap<BlobId, Bytes>,
     pub events: Vec<Event>,
+    /// What a driver would have kept.
+    pub ledger: BTreeMap<PeerId, Traffic>,
     /// Blobs that this peer serves wrong.
     pub lies: bool,
     /// What this peer proves to hold is made up.
@@ -93,12 +95,13 @@ impl Net {
 
     pub fn add(&mut self, adjust: impl FnOnce(&mut Config)) -> Host {
         let number = u8::try_from(self.peers.len()).unwrap();
-        let mut config = Config::new(PeerId::from_bytes([number; 32]));
+        let mut config = Config::new(PeerSecret::from_bytes(&[number; 32]));
         adjust(&mut config);
         self.peers.push(Peer {
             swarm: Swarm::new(config, [number; 32]),
             store: BTreeMap::new(),
             events: Vec::new(),
+            ledger: BTreeMap::new(),
             lies: false,
             forges: false,
             silent: false,
@@ -217,6 +220,12 @@ impl Net {
                 }
                 let (host, connection) = b;
                 let met = path == Path::WebRtc;
+                // Both ends know the channel by the same.
+                let binding = if met {
+                    format!("{a:?} {b:?}").into()
+                } else {
+                    Bytes::new()
+                };
                 self.input(
                     host,
                     if met {
@@ -224,12 +233,14 @@ impl Net {
                             connection,
                             path,
                             max_message,
+                            binding: binding.clone(),
                         }
                     } else {
                         Input::Accepted {
                             connection,
                             path,
                             max_message,
+                            binding: binding.clone(),
                         }
                     },
                 );
@@ -240,6 +251,7 @@ impl Net {
                         connection,
                         path,
                         max_message,
+                        binding,
                     },
                 );
             }
@@ -344,6 +356,13 @@ impl Net {
                 let own = self.listening.iter().filter(|(_, of)| **of == host);
                 let own: Vec<_> = own.map(|(address, _)| address.clone()).collect();
                 self.dht.entry(topic).or_default().extend(own);
+            }
+            Output::Ledger(told) => {
+                let ledger = &mut self.peer(host).ledger;
+                for (peer, more) in told {
+                    let known = ledger.entry(peer).or_default();
+                    *known = known.plus(more);
+                }
             }
             Output::Event(event) => self.peer(host).events.push(event),
         }

@@ -2,18 +2,22 @@
 //!
 //! Turns happenings into inputs, and holds each output against the ledger.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use samara_core::message::PeerId;
-use samara_core::possession::{Evidence, Nonce};
-use samara_core::{Blob, BlobId, Topic};
+use samara_core::identity::{Greeting, Role};
+use samara_core::message::{Features, Handshake, Nonce, PeerId};
+use samara_core::possession::Evidence;
+use samara_core::{Blob, BlobId, Message, Topic};
 use samara_swarm::{
-    Address, Config, ConnectionId, Event, Input, Output, Path, Signal, StoreFailure, Swarm, Target,
-    Time, TransferId,
+    Address, Config, ConnectionId, Event, Input, LEDGER_PEERS, Output, Path, Signal, StoreFailure,
+    Swarm, Target, Time, TransferId,
 };
 
 use super::fixture;
 use super::ledger::{Cause, Ledger, Line};
 use super::script::{Command, Setting, Way};
+use super::words;
 
 /// Longest text for people that goes out with an output.
 const MOST_TEXT: usize = 512;
@@ -25,11 +29,13 @@ pub(super) struct Face {
     pub(super) now: u64,
     /// Blobs to be hashed, what with, and for whom.
     hashes: Vec<(BlobId, Nonce, PeerId)>,
+    /// What the machine said first, on each connection.
+    said: BTreeMap<ConnectionId, Handshake>,
 }
 
 impl Face {
     pub(super) fn new(setting: &Setting) -> Self {
-        let mut config = Config::new(PeerId::from_bytes([1; 32]));
+        let mut config = Config::new(words::stranger(251));
         config.webrtc = setting.webrtc;
         config.lookup = setting.lookup;
         config.announce = setting.announce;
@@ -40,6 +46,7 @@ impl Face {
             swarm: Swarm::new(config, [9; 32]),
             now: 0,
             hashes: Vec::new(),
+            said: BTreeMap::new(),
         }
     }
 
@@ -53,6 +60,7 @@ impl Face {
             connection,
             path,
             max_message,
+            binding: Bytes::new(),
         });
         connection
     }
@@ -66,7 +74,41 @@ impl Face {
             connection,
             path,
             max_message,
+            binding: Bytes::new(),
         });
+    }
+
+    /// A stranger that dialed greets as it should.
+    pub(super) fn greet(&mut self, id: ConnectionId, way: Way, peer: u8, features: Features) {
+        let theirs = words::handshake(peer, features);
+        self.received(id, Message::Handshake(theirs).encode());
+        let binding: &[u8] = match way {
+            Way::WebSocket => &[0],
+            Way::Channel => &[1],
+        };
+        if let Some(ours) = self.said.get(&id) {
+            let greeting = Greeting {
+                dialer: &theirs,
+                dialed: ours,
+                binding,
+            };
+            let proof = words::stranger(peer).prove(Role::Dialer, &greeting);
+            self.received(id, Message::Proof(proof).encode());
+        }
+    }
+
+    /// A stranger that was dialed greets as it should.
+    pub(super) fn greet_back(&mut self, id: ConnectionId, peer: u8, features: Features) {
+        let theirs = words::handshake(peer, features);
+        if let Some(ours) = self.said.get(&id) {
+            let greeting = Greeting {
+                dialer: ours,
+                dialed: &theirs,
+                binding: &[0],
+            };
+            let proof = words::stranger(peer).prove(Role::Dialed, &greeting);
+            self.received(id, Message::HandshakeAck(theirs, proof).encode());
+        }
     }
 
     pub(super) fn closed(&mut self, connection: ConnectionId) {
@@ -251,7 +293,14 @@ impl Face {
             Output::Send {
                 connection,
                 message,
-            } => ledger.send(connection, &message),
+            } => {
+                if let Ok(Message::Handshake(said) | Message::HandshakeAck(said, _)) =
+                    Message::decode(&message)
+                {
+                    self.said.insert(connection, said);
+                }
+                ledger.send(connection, &message);
+            }
             Output::Close { connection } => ledger.remove(connection),
             Output::Dial {
                 connection,
@@ -284,6 +333,7 @@ impl Face {
                 assert!(ledger.had.contains(&blob), "{blob} was never held");
                 self.hashes.push((blob, nonce, prover));
             }
+            Output::Ledger(told) => assert!(told.len() <= LEDGER_PEERS),
             Output::Lookup { topic } | Output::Announce { topic } => {
                 let mut files = fixture::files().iter();
                 assert!(files.any(|file| file.topic == topic));

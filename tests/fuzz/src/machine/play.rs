@@ -194,8 +194,7 @@ impl Play {
         let id = self.face.accept(way, LONGEST);
         if self.face.ledger.lines.contains_key(&id) {
             let features = Features(features.into());
-            let greeting = words::greeting(false, peer, features);
-            self.face.received(id, greeting.encode());
+            self.face.greet(id, way, peer, features);
         }
     }
 
@@ -210,8 +209,7 @@ impl Play {
         };
         self.face.connected(id, Way::WebSocket, LONGEST);
         let features = Features::PARTS.with(Features::ROOMS).with(Features::KEEPS);
-        let greeting = words::greeting(true, 200, features);
-        self.face.received(id, greeting.encode());
+        self.face.greet_back(id, 200, features);
     }
 
     fn connect(&mut self, dial: u8, way: Way, longest: u16) {

@@ -1,10 +1,11 @@
 //! What strangers say, in bytes.
 
 use bytes::Bytes;
+use samara_core::identity::Proof;
 use samara_core::message::{
-    ErrorCode, Features, Handshake, Hops, MIN_MESSAGE_LEN, PROTOCOL_VERSION, Reach,
+    ErrorCode, Features, Handshake, Hops, MIN_MESSAGE_LEN, Nonce, PROTOCOL_VERSION, Reach,
 };
-use samara_core::{BlobId, MemberId, Message, PeerId, RequestId, Topic};
+use samara_core::{BlobId, MemberId, Message, PeerId, PeerSecret, RequestId, Topic};
 
 use super::fixture::{self, File};
 use super::script::{Room, Saying, Whisper};
@@ -12,18 +13,19 @@ use super::script::{Room, Saying, Whisper};
 /// Who the machine is in every room.
 pub(super) const YOU: MemberId = MemberId(1);
 
+/// Who a stranger of that number is.
+pub(super) fn stranger(number: u8) -> PeerSecret {
+    PeerSecret::from_bytes(&[number; 32])
+}
+
 /// What a peer that keeps to the protocol says first.
-pub(super) fn greeting(ack: bool, peer: u8, features: Features) -> Message {
-    let handshake = Handshake {
+pub(super) fn handshake(peer: u8, features: Features) -> Handshake {
+    Handshake {
         version: PROTOCOL_VERSION,
         features,
-        peer: PeerId::from_bytes([peer; 32]),
+        peer: stranger(peer).peer(),
         max_message: 1 << 20,
-    };
-    if ack {
-        Message::HandshakeAck(handshake)
-    } else {
-        Message::Handshake(handshake)
+        nonce: Nonce::from_bytes([peer; 32]),
     }
 }
 
@@ -136,10 +138,11 @@ fn odd_greeting(ack: bool, version: u8, features: u8, peer: u8, longest: u16) ->
         version: u16::from(version % 4),
         features: Features(features.into()),
         peer: PeerId::from_bytes([peer; 32]),
+        nonce: Nonce::from_bytes([peer; 32]),
         max_message: u32::from(longest) + u32::try_from(MIN_MESSAGE_LEN).unwrap_or(0) - 64,
     };
     if ack {
-        Message::HandshakeAck(handshake)
+        Message::HandshakeAck(handshake, Proof::from_bytes([peer; Proof::LEN]))
     } else {
         Message::Handshake(handshake)
     }

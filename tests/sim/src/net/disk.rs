@@ -2,7 +2,8 @@
 //! its time, and needs room.
 
 use bytes::Bytes;
-use samara_core::possession::{Evidence, Nonce};
+use samara_core::message::Nonce;
+use samara_core::possession::Evidence;
 use samara_core::{Blob, BlobId, PeerId};
 
 use crate::net::{Event, Net};

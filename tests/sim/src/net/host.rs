@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use samara_core::{BlobId, PeerId};
+use samara_core::{BlobId, PeerSecret};
 
 use crate::checks::{Invariant, Observed};
 use crate::dice::Dice;
@@ -21,7 +21,7 @@ const SLEEPY: Span = Span::seconds(60);
 /// One host.
 pub(crate) struct HostState {
     host: Host,
-    pub(crate) id: PeerId,
+    pub(super) identity: PeerSecret,
     /// `None` while it is down.
     pub(crate) peer: Option<Peer>,
     lives: u32,
@@ -65,7 +65,7 @@ impl HostState {
         let mut dice = Dice::new(plan.seed, 0x1000 + host.0 as u64);
         Self {
             host,
-            id: PeerId::from_bytes(dice.bytes()),
+            identity: PeerSecret::from_bytes(&dice.bytes()),
             peer: None,
             lives: 0,
             line: LineState::default(),
@@ -121,7 +121,7 @@ impl Net {
         let mut dice = Dice::new(plan.seed, 0x2000 + host.0 as u64);
         let mut seed: [u8; 32] = dice.bytes();
         seed[0] ^= u8::try_from(state.lives).expect("few crashes");
-        state.peer = Some(Peer::new(state.id, of, seed));
+        state.peer = Some(Peer::new(state.identity.clone(), of, seed));
         state.armed = None;
         let life = Life {
             host,

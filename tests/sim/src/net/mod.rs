@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use samara_core::derive::SignalKey;
-use samara_core::possession::Nonce;
+use samara_core::message::Nonce;
 use samara_core::{BlobId, PeerId, Topic};
 
 use crate::checks::Checks;
@@ -141,7 +141,7 @@ impl Net {
             files,
         };
         for state in &net.hosts {
-            net.checks.name(state.host(), state.id);
+            net.checks.name(state.host(), state.identity.peer());
         }
         net.schedule();
         net

@@ -1,3 +1,4 @@
+import { binding } from "./fingerprint.ts";
 import type { ConnectionId, RtcEvent, Signal } from "./messages.ts";
 import { pipe } from "./pipe.ts";
 
@@ -48,7 +49,7 @@ export class Connection {
       await this.#connection.setRemoteDescription({ type: "offer", sdp: offer });
       await this.#connection.setLocalDescription();
       this.#describe("answer");
-      this.#agreed();
+      this.#agreed("answer");
     });
   }
 
@@ -57,7 +58,7 @@ export class Connection {
       switch (signal.kind) {
         case "answer":
           await this.#connection.setRemoteDescription({ type: "answer", sdp: signal.sdp });
-          this.#agreed();
+          this.#agreed("offer");
           return;
         case "candidate":
           await this.#connection.addIceCandidate({
@@ -113,9 +114,16 @@ export class Connection {
     this.#tell({ kind: "signal", connection: this.#id, signal: { kind, sdp } });
   }
 
-  #agreed(): void {
-    const size = this.#connection.sctp?.maxMessageSize || MOST;
-    this.#tell({ kind: "limit", connection: this.#id, maxMessage: Math.min(size, MOST) });
+  /** Both descriptions are in force, as the browser understood them; `made` is its own. */
+  #agreed(made: "offer" | "answer"): void {
+    const own = this.#connection.currentLocalDescription?.sdp ?? "";
+    const other = this.#connection.currentRemoteDescription?.sdp ?? "";
+    this.#tell({
+      kind: "agreed",
+      connection: this.#id,
+      maxMessage: Math.min(this.#connection.sctp?.maxMessageSize || MOST, MOST),
+      binding: made === "offer" ? binding(own, other) : binding(other, own),
+    });
   }
 
   #step(step: () => Promise<void>): void {

@@ -21,7 +21,12 @@ export type RtcEvent =
   | { kind: "signal"; connection: ConnectionId; signal: Signal }
   /** The connection's channel, not open yet: itself, or the port it is piped through. */
   | { kind: "channel"; connection: ConnectionId; channel: RTCDataChannel | MessagePort }
-  /** The longest message both ends take, in bytes. */
-  | { kind: "limit"; connection: ConnectionId; maxMessage: number }
+  /** The longest message both ends take, in bytes, and their certificates' fingerprints. */
+  | {
+      kind: "agreed";
+      connection: ConnectionId;
+      maxMessage: number;
+      binding: Uint8Array<ArrayBuffer>;
+    }
   /** The connection is over, or never came to be. */
   | { kind: "closed"; connection: ConnectionId; reason: string };

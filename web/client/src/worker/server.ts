@@ -43,7 +43,7 @@ class Server {
   async #run(call: Call): Promise<Calls[CallName]["result"]> {
     if (call.name === "open") {
       this.#session = await Session.open(call.args);
-      return undefined;
+      return this.#session.identity();
     }
     const session = this.#session;
     if (session === undefined) {
@@ -58,9 +58,13 @@ class Server {
         return session.chunk(call.args.transfer, call.args.index);
       case "blob":
         return session.blob(call.args.transfer, () => !this.#running.has(call.id));
+      case "forgetIdentity":
+        return session.forgetIdentity();
+      case "ledger":
+        return session.ledger();
       case "close":
         this.#session = undefined;
-        session.close();
+        await session.close();
         return undefined;
     }
   }

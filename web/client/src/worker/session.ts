@@ -5,10 +5,10 @@ import init, {
   type PeerHost,
   type PeerTransfer,
 } from "../../wasm/samara_browser.js";
-import type { Note, Opened, WorkerOptions } from "../messages.ts";
+import type { Account, Identity, Note, Opened, WorkerOptions } from "../messages.ts";
 import type { RtcCommand, RtcEvent } from "../rtc/messages.ts";
 import { PipedChannel } from "../rtc/piped-channel.ts";
-import { coded } from "./errors.ts";
+import { coded, plain } from "./errors.ts";
 import { claimName, defaultLimit } from "./profile.ts";
 import { Relays } from "./relays.ts";
 import { scope } from "./scope.ts";
@@ -26,13 +26,17 @@ export class Session {
   readonly #peer: Peer;
   readonly #transfers: Transfers;
   readonly #relays: Relays;
+  readonly #tabs: BroadcastChannel;
   #report: ReturnType<typeof setTimeout> | undefined;
   #lastStatus = "";
 
-  private constructor(peer: Peer, transfers: Transfers, relays: Relays) {
+  private constructor(store: string, peer: Peer, transfers: Transfers, relays: Relays) {
     this.#peer = peer;
     this.#transfers = transfers;
     this.#relays = relays;
+    // Says nothing but that the profile's identity was thrown away.
+    this.#tabs = new BroadcastChannel(`samara identity ${store}`);
+    this.#tabs.onmessage = () => void this.#renewIdentity();
   }
 
   static async open(options: WorkerOptions): Promise<Session> {
@@ -59,12 +63,28 @@ export class Session {
     const { sympathy, stingy, uploadLimit, downloadLimit } = options;
     const generosity = { sympathy, stingy, uploadLimit, downloadLimit };
     const peer = await Peer.open(host, { store, maxBytes, webrtc, named, ...generosity });
-    session = new Session(peer, transfers, relays);
+    session = new Session(store, peer, transfers, relays);
     for (const url of options.keep) {
       relays.keep(url);
       peer.keep(url);
     }
     return session;
+  }
+
+  /** Who this peer is to others. */
+  identity(): Identity {
+    return { identity: this.#peer.identity() };
+  }
+
+  async forgetIdentity(): Promise<Identity> {
+    await this.#peer.forgetIdentity();
+    this.#tabs.postMessage(null);
+    this.#reportNow();
+    return this.identity();
+  }
+
+  ledger(): Promise<Account[]> {
+    return this.#peer.ledger();
   }
 
   async seed(
@@ -126,9 +146,10 @@ export class Session {
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
     clearTimeout(this.#report);
-    this.#peer.close();
+    this.#tabs.close();
+    await this.#peer.close();
   }
 
   onEvent(event: PeerEvent): void {
@@ -165,7 +186,12 @@ export class Session {
       scope.postMessage({ kind: "transfer", snapshot });
     }
     const relays = this.#relays.all();
-    const status = { relays, peers: this.#peer.peers(), storedBytes: this.#peer.storedBytes() };
+    const status = {
+      ...this.identity(),
+      relays,
+      peers: this.#peer.peers(),
+      storedBytes: this.#peer.storedBytes(),
+    };
     const text = JSON.stringify(status);
     if (text !== this.#lastStatus) {
       this.#lastStatus = text;
@@ -173,6 +199,15 @@ export class Session {
     }
     if (moving) {
       this.reportSoon(); // A speed falls although nothing happens.
+    }
+  }
+
+  async #renewIdentity(): Promise<void> {
+    try {
+      await this.#peer.renewIdentity();
+      this.#reportNow();
+    } catch (error) {
+      scope.postMessage({ kind: "problem", error: plain(error) });
     }
   }
 
@@ -191,8 +226,8 @@ export class Session {
         this.#peer.adopt(connection, adopted);
         return;
       }
-      case "limit":
-        this.#peer.limit(connection, event.maxMessage);
+      case "agreed":
+        this.#peer.agreed(connection, event.maxMessage, event.binding);
         return;
       case "signal":
         this.#peer.signal(connection, event.signal);
