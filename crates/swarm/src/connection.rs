@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     pub(crate) outbox: VecDeque<Queued>,
     /// Bytes of this connection's own messages not yet on their way.
     pub(crate) queued: usize,
+    /// How fast its messages leave.
+    pub(crate) leaving: Pace,
     /// Transfers this peer may learn the wants of.
     pub(crate) scope: Scope,
 }
@@ -275,6 +277,7 @@ impl Connection {
             stage,
             outbox: VecDeque::new(),
             queued: 0,
+            leaving: Pace::default(),
             scope,
         }
     }

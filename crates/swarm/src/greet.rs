@@ -205,6 +205,7 @@ impl Swarm {
         });
         if let Some(owner) = self.connections.get_mut(&owner) {
             owner.queued += len;
+            owner.leaving.begin(self.now);
         }
         self.outputs.push_back(Output::Send {
             connection: carrier,
@@ -231,6 +232,10 @@ impl Swarm {
             let mut peer = None;
             if let Some(owner) = self.connections.get_mut(&owner) {
                 owner.queued = owner.queued.saturating_sub(gone);
+                owner.leaving.received(self.now, gone);
+                if owner.queued == 0 {
+                    owner.leaving.end(self.now);
+                }
                 if let Some(owner) = owner.ready_mut() {
                     owner.serving.taken_at = self.now;
                     peer = Some(owner.id);

@@ -1,4 +1,5 @@
-//! How fast a source is: rate and round trip, measured from what it sends.
+//! How fast a source is: rate and round trip, measured from what it sends; and
+//! how fast what is sent to a peer leaves.
 //!
 //! Both follow from the requests alone; no probe costs anything. They say how
 //! much to have asked of a source at once, how long it will take, and when its

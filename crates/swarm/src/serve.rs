@@ -14,12 +14,17 @@ use samara_core::message::{ErrorCode, Features, PART_HEADER_LEN, RESPONSE_HEADER
 use samara_core::{BlobId, Message, RequestId};
 
 use crate::Swarm;
-use crate::connection::{Peer, Sending, Serving};
+use crate::connection::{Connection, Peer, Sending, Serving};
 use crate::face::{ConnectionId, Output, TransferId};
 
 /// Blobs of one peer that are loaded or being loaded: one on its way, one
 /// behind it so that the transport never waits for the disk.
 pub(crate) const LOADED_AHEAD: usize = 2;
+
+/// Bytes queued for a peer before it was measured how fast they leave, and at
+/// least: enough for a transport not to run dry between two looks at it.
+const FIRST_QUEUE: u64 = 256 << 10;
+const LEAST_QUEUE: usize = 16 << 10;
 
 /// Who a blob is loaded for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,7 +90,8 @@ impl Swarm {
     /// Whether something loaded waits for a peer whose transport takes it.
     fn has_to_send(&self, id: ConnectionId) -> bool {
         self.connections.get(&id).is_some_and(|connection| {
-            let room = connection.queued < self.config.limits.send_queue;
+            let most = queue_limit(connection, self.config.limits.send_queue);
+            let room = connection.queued < most;
             room && connection
                 .ready()
                 .is_some_and(|peer| !peer.serving.sending.is_empty())
@@ -275,6 +281,14 @@ impl Swarm {
         });
         gone.sum()
     }
+}
+
+/// Bytes to have queued for a peer: what leaves in half a second or so, since
+/// whatever else is said to it waits behind them.
+fn queue_limit(connection: &Connection, most: usize) -> usize {
+    let window = connection.leaving.window().unwrap_or(FIRST_QUEUE);
+    let window = usize::try_from(window).unwrap_or(usize::MAX);
+    window.max(LEAST_QUEUE).min(most)
 }
 
 impl Serving {
