@@ -175,7 +175,9 @@ impl Swarm {
             dialed: ours,
             binding: &greeting.binding,
         };
-        if self.has_proven(from, Role::Dialer, &said, proof) {
+        // It may have been banned since it greeted.
+        let welcome = self.is_welcome(from, theirs);
+        if welcome && self.has_proven(from, Role::Dialer, &said, proof) {
             let peer = greeting.peer(theirs, self.now);
             self.meet_again(from, &peer);
             self.on_ready(from, peer);

@@ -14,7 +14,7 @@ use samara_core::identity::Proof;
 use samara_core::message::{ErrorCode, Features, Handshake, Hops, PROTOCOL_VERSION, Reach};
 use samara_core::{BlobId, MemberId, Message, RequestId, Topic};
 use samara_swarm::{Cause, Event, Input, Output, Path, Problem, StoreFailure};
-use victim::{Victim, assert_cut, blob, handshake, sent};
+use victim::{Victim, assert_cut, blob, handshake, proof, sent};
 
 #[test]
 fn a_peer_that_sends_no_message_is_cut() {
@@ -169,11 +169,37 @@ fn a_peer_that_serves_a_wrong_blob_is_cut_and_banned() {
 }
 
 #[test]
+fn a_peer_that_is_banned_while_it_greets_again_is_not_let_in() {
+    let (mut victim, request) = Victim::asking();
+    let first = victim.peer;
+    victim.accept();
+    let theirs = handshake(PROTOCOL_VERSION);
+    let (ours, _) = victim.say_handshake(theirs);
+    let second = std::mem::replace(&mut victim.peer, first);
+    let (blob, data) = (blob(9), Bytes::from_static(&[0; TAG_LEN]));
+    victim.receive(&Message::Response {
+        request,
+        blob,
+        data,
+    });
+    let (connection, result) = (first, Err(StoreFailure::WrongBlob));
+    victim.input(Input::Stored {
+        connection,
+        blob,
+        result,
+    });
+    victim.peer = second;
+    let outputs = victim.receive(&Message::Proof(proof(&theirs, &ours)));
+    let connection = second;
+    assert_eq!(outputs, [Output::Close { connection }]);
+}
+
+#[test]
 fn a_peer_that_serves_a_wrong_blob_is_cut_on_every_connection() {
     let (mut victim, request) = Victim::asking();
     let first = victim.peer;
     victim.accept();
-    victim.receive(&Message::Handshake(handshake(PROTOCOL_VERSION)));
+    victim.greet(handshake(PROTOCOL_VERSION));
     victim.receive(&Message::Have([(blob(9), 100)].into()));
     let second = std::mem::replace(&mut victim.peer, first);
     let (blob, data) = (blob(9), Bytes::from_static(&[0; TAG_LEN]));
