@@ -41,8 +41,8 @@ enum Step {
     ///
     /// Looks first and does nothing when all is there. What it may install: the
     /// wasm target (by rustup, or Debian packages), the npm packages of `web/`
-    /// and `tests/e2e/`, Chromium and Firefox for the tests, and cargo-fuzz with a C++
-    /// compiler. When it cannot, it prints the command to run instead.
+    /// and `tests/e2e/`, and Chromium and Firefox for the tests. When it cannot, it
+    /// prints the command to run instead.
     Setup,
     /// Build the browser peer: Rust to wasm, JavaScript and TypeScript types
     ///

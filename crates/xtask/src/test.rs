@@ -4,7 +4,7 @@ use crate::process::run_tests;
 use crate::report::Report;
 use crate::setup::{self, WEB};
 use crate::workspace::Workspace;
-use crate::{check, e2e, fuzz, web};
+use crate::{check, e2e, web};
 
 /// Sets up, checks and tests everything.
 pub fn everything(workspace: &Workspace) -> anyhow::Result<()> {
@@ -26,6 +26,5 @@ pub fn everything(workspace: &Workspace) -> anyhow::Result<()> {
     report.tests("end-to-end tests", |tally| {
         e2e::counted(workspace, &[], tally)
     });
-    report.tests("fuzzing", |tally| fuzz::shortly(workspace, tally));
     report.finish()
 }

@@ -18,13 +18,10 @@ use self::corpus::Corpus;
 use self::figures::Figures;
 use crate::process::run as run_shown;
 use crate::setup::{self, FOR_FUZZ};
-use crate::tally::Tally;
 use crate::workspace::Workspace;
 
 /// Where the targets and their inputs are.
 const FOLDER: &str = "tests/fuzz";
-/// How long each target runs among all other tests.
-const SHORT: Duration = Duration::from_secs(10);
 /// Longest input: what takes more is in other suites, and this keeps the
 /// corpus small.
 const LONGEST: usize = 4096;
@@ -42,19 +39,13 @@ pub fn run(workspace: &Workspace, minutes: f64, keep: bool) -> anyhow::Result<()
         .with_context(|| format!("{minutes} minutes cannot be waited for"))?;
     let targets = prepare(workspace)?;
     let share = all / u32::try_from(targets.len())?;
-    fuzz(workspace, &targets, share, &mut Tally::default())?;
+    fuzz(workspace, &targets, share)?;
     if keep {
         for target in &targets {
             Corpus::of(workspace, target).keep(&mut cargo_fuzz(workspace, "run"), target)?;
         }
     }
     Ok(())
-}
-
-/// Runs each target for a short time, counting each as a test.
-pub fn shortly(workspace: &Workspace, tally: &mut Tally) -> anyhow::Result<()> {
-    let targets = prepare(workspace)?;
-    fuzz(workspace, &targets, SHORT, tally)
 }
 
 /// Builds everything and names the targets.
@@ -84,22 +75,13 @@ fn cargo_fuzz(workspace: &Workspace, command: &str) -> Command {
     cargo
 }
 
-fn fuzz(
-    workspace: &Workspace,
-    targets: &[String],
-    time: Duration,
-    tally: &mut Tally,
-) -> anyhow::Result<()> {
+fn fuzz(workspace: &Workspace, targets: &[String], time: Duration) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for target in targets {
         match fuzz_one(workspace, target, time) {
-            Ok(figures) => {
-                println!("{target:<14} {figures}");
-                tally.passed += 1;
-            }
+            Ok(figures) => println!("{target:<14} {figures}"),
             Err(error) => {
                 println!("{target:<14} FAILED: {error:#}");
-                tally.failed += 1;
                 failed.push(target.as_str());
             }
         }

@@ -67,8 +67,6 @@ pub fn everything(workspace: &Workspace) -> anyhow::Result<()> {
         Need::Packages(E2E),
         Need::Browser(CHROMIUM),
         Need::Browser(FIREFOX),
-        Need::CppCompiler,
-        Need::Fuzzer,
     ] {
         match need.meet(workspace) {
             Ok(found) => println!("{:<26} {found}", need.name()),
