@@ -16,7 +16,7 @@ pub fn find_or_install(workspace: &Workspace) -> anyhow::Result<String> {
     if let Some(version) = version(workspace) {
         return Ok(version);
     }
-    println!("installing cargo-fuzz from crates.io");
+    println!("installing cargo-fuzz");
     let mut install = workspace.cargo();
     install.args(["install", "--locked", "cargo-fuzz"]);
     if let Err(error) = run(&mut install) {
