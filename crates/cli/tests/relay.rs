@@ -2,51 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 mod common;
+mod relays;
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, Command, Stdio};
+use std::io::Read as _;
+use std::process::Command;
 
 use common::Desk;
-
-/// A relay without a DHT; killed at the end.
-struct Relay {
-    child: Child,
-    url: String,
-}
-
-impl Relay {
-    fn start(desk: &Desk) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_samara"))
-            .arg("--store")
-            .arg(desk.path("relay"))
-            .args(["--json", "relay", "--listen", "127.0.0.1:0", "--no-dht"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = child.stdout.as_mut().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let url = line
-            .trim()
-            .strip_prefix("listening on ")
-            .unwrap()
-            .to_owned();
-        Self { child, url }
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use relays::Relay;
 
 #[test]
 fn a_file_goes_from_one_to_another_who_know_only_a_relay() {
     let desk = Desk::new();
-    let relay = Relay::start(&desk);
+    let relay = Relay::start(&desk, "relay");
     let file = desk.file("file", 3 << 20);
     let link = desk.ingest("mine", &file);
     let seed = [
@@ -77,7 +44,7 @@ fn a_file_goes_from_one_to_another_who_know_only_a_relay() {
 #[test]
 fn a_relay_that_is_terminated_ends_well_and_logs_json() {
     let desk = Desk::new();
-    let mut relay = Relay::start(&desk);
+    let mut relay = Relay::start(&desk, "relay");
     let pid = relay.child.id().to_string();
     let killed = Command::new("kill").arg(pid).status().unwrap();
     assert!(killed.success());
@@ -94,8 +61,8 @@ fn a_relay_that_is_terminated_ends_well_and_logs_json() {
 #[test]
 fn a_port_in_use_is_named() {
     let desk = Desk::new();
-    let relay = Relay::start(&desk);
-    let address = relay.url.trim_start_matches("http://");
+    let relay = Relay::start(&desk, "relay");
+    let address = relay.address();
     let second = desk
         .samara("second")
         .args(["relay", "--no-dht", "--listen", address]);
@@ -107,7 +74,7 @@ fn a_port_in_use_is_named() {
 #[test]
 fn a_relays_store_in_use_is_left_alone() {
     let desk = Desk::new();
-    let _relay = Relay::start(&desk);
+    let _relay = Relay::start(&desk, "relay");
     let second = ["relay", "--no-dht", "--listen", "127.0.0.1:0"];
     desk.samara("relay").args(second).end().assert_code(6);
 }

@@ -71,6 +71,10 @@ export class Command {
     if (code !== 0) throw new Error(`samara ended with ${code}:\n${this.output}`);
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
   /** Stops it as a user would. */
   async stop(): Promise<void> {
     if (!this.#ended) this.#process.kill("SIGTERM");

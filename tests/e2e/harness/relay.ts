@@ -47,6 +47,17 @@ export class Relay {
     return this.#command.stop();
   }
 
+  /** Lets it take nothing in from now on; whoever is connected stays so. */
+  freeze(): void {
+    this.#command.signal("SIGSTOP");
+  }
+
+  /** Ends it as a crash would, even if it is frozen. */
+  async crash(): Promise<void> {
+    this.#command.signal("SIGKILL");
+    await this.#command.ended();
+  }
+
   /** A new process in the old one's place. */
   async restart(): Promise<Relay> {
     return Relay.start(this.store, [], this.host);

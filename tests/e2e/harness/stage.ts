@@ -46,8 +46,8 @@ export class Stage {
     return { path: file, name, size, hash: await sha256(file) };
   }
 
-  async relay(args: string[] = []): Promise<Relay> {
-    return this.started(await Relay.start(this.path("relay"), args));
+  async relay(args: string[] = [], store = "relay"): Promise<Relay> {
+    return this.started(await Relay.start(this.path(store), args));
   }
 
   /** `samara` with `--json`. */

@@ -56,10 +56,15 @@ impl Desk {
         assert!(made.unwrap().success());
     }
 
-    /// The command, with this store.
+    /// The command, with this store; it says in JSON what happens.
     pub fn samara(&self, store: &str) -> Samara {
+        self.samara_in_words(store).arg("--json")
+    }
+
+    /// The command, with this store, as a person runs it.
+    pub fn samara_in_words(&self, store: &str) -> Samara {
         let mut command = Command::new(env!("CARGO_BIN_EXE_samara"));
-        command.arg("--store").arg(self.path(store)).arg("--json");
+        command.arg("--store").arg(self.path(store));
         command.current_dir(self.dir.path()).stdin(Stdio::null());
         Samara(command)
     }
@@ -245,11 +250,19 @@ impl Running {
 
     /// Asks it to stop, as Ctrl-C does, and waits for the end.
     #[cfg(unix)]
-    pub fn stop(mut self) -> Option<i32> {
+    pub fn stop(self) -> Option<i32> {
+        self.stop_and_hear().0
+    }
+
+    /// Asks it to stop; how it ended, and what it said until then that nobody
+    /// waited for.
+    #[cfg(unix)]
+    pub fn stop_and_hear(mut self) -> (Option<i32>, Vec<Value>) {
         let pid = self.child.id().to_string();
         let status = Command::new("kill").args(["-INT", &pid]).status().unwrap();
         assert!(status.success());
-        self.child.wait().unwrap().code()
+        let code = self.child.wait().unwrap().code();
+        (code, self.events.iter().collect())
     }
 }
 
