@@ -6,7 +6,8 @@ use std::num::NonZeroU64;
 use std::path::Path;
 
 use samara_node::{
-    DhtConfig, Generosity, Ledger, Node, NodeConfig, NodeEvent, PeerUrl, Rate, Rates, identity,
+    DhtConfig, Generosity, Ledger, Node, NodeConfig, NodeEvent, PeerUrl, Rate, Rates, Wants,
+    identity,
 };
 use samara_store::Store;
 use tokio::sync::broadcast;
@@ -36,6 +37,7 @@ pub async fn start(
 ) -> Result<(Node, Contacts), Failure> {
     let mut config = NodeConfig::new(store, identity(dir)?);
     config.ledger = Some(Ledger::beside(dir));
+    config.wants = Some(Wants::beside(dir));
     config.generosity = Generosity {
         sympathy: manners.sympathy,
         stingy: manners.stingy,

@@ -1,11 +1,12 @@
-//! `samara status`: what the store holds, and what was exchanged with whom.
+//! `samara status`: what the store holds, what is wanted for others, and what
+//! was exchanged with whom.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use indicatif::HumanBytes;
-use samara_node::{Account, Ledger};
+use samara_node::{Account, Ledger, Wants};
 use samara_store::Stats;
 
 use crate::exit::{Code, Failure};
@@ -18,16 +19,21 @@ const SHOWN: usize = 10;
 pub fn run(json: bool, asked: Option<PathBuf>) -> Result<(), Failure> {
     let dir = store::folder(asked)?;
     // Looking must not make anything.
-    let (stats, accounts) = if dir.exists() {
+    let (stats, wants, accounts) = if dir.exists() {
         let (store, dir) = store::open(Some(dir.clone()), None)?;
-        (store.stats(), Ledger::beside(&dir).accounts()?)
+        let wants = Wants::beside(&dir).read().map_err(|error| {
+            let text = format!("the wants in {} cannot be read: {error}", dir.display());
+            Failure::new(Code::Other, text)
+        })?;
+        let accounts = Ledger::beside(&dir).accounts()?;
+        (store.stats(), wants.len(), accounts)
     } else {
-        (Stats::default(), Vec::new())
+        (Stats::default(), 0, Vec::new())
     };
     let text = if json {
-        as_json(&dir, stats, &accounts)
+        as_json(&dir, stats, wants, &accounts)
     } else {
-        as_lines(&dir, stats, &accounts)
+        as_lines(&dir, stats, wants, &accounts)
     };
     crate::output::print(&text).map_err(|error| {
         Failure::new(
@@ -37,7 +43,7 @@ pub fn run(json: bool, asked: Option<PathBuf>) -> Result<(), Failure> {
     })
 }
 
-fn as_json(dir: &Path, stats: Stats, accounts: &[Account]) -> String {
+fn as_json(dir: &Path, stats: Stats, wants: usize, accounts: &[Account]) -> String {
     let top = accounts.iter().take(SHOWN).map(|account| {
         let seen = account.last_seen.duration_since(UNIX_EPOCH);
         serde_json::json!({
@@ -53,15 +59,16 @@ fn as_json(dir: &Path, stats: Stats, accounts: &[Account]) -> String {
         "bytes": stats.bytes,
         "pinnedBlobs": stats.pinned_blobs,
         "pinnedBytes": stats.pinned_bytes,
+        "wantedBlobs": wants,
         "knownPeers": accounts.len(),
         "topPeers": top.collect::<Vec<_>>(),
     });
     format!("{figures}\n")
 }
 
-fn as_lines(dir: &Path, stats: Stats, accounts: &[Account]) -> String {
+fn as_lines(dir: &Path, stats: Stats, wants: usize, accounts: &[Account]) -> String {
     let mut text = format!(
-        "store   {}\nblobs   {}, {}\npinned  {}, {}\npeers   {} known\n",
+        "store   {}\nblobs   {}, {}\npinned  {}, {}\nwanted  {wants} for others\npeers   {} known\n",
         dir.display(),
         stats.blobs,
         HumanBytes(stats.bytes),

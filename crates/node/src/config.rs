@@ -9,6 +9,7 @@ use samara_swarm::{Generosity, Limits, Rates};
 
 use crate::ledger::Ledger;
 use crate::url::PeerUrl;
+use crate::wants::Wants;
 
 /// How a node runs. Start from [`NodeConfig::new`] and set what differs.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct NodeConfig {
     pub identity: PeerSecret,
     /// Where bytes exchanged with each identity are added up.
     pub ledger: Option<Ledger>,
+    /// Where wants of others outlast a restart.
+    pub wants: Option<Wants>,
     /// Accept WebSockets at `/ws` here. Port 0 takes any free one, see
     /// [`crate::Node::listen_addr`].
     pub listen: Option<SocketAddr>,
@@ -46,6 +49,7 @@ impl NodeConfig {
             store,
             identity,
             ledger: None,
+            wants: None,
             listen: None,
             keep: Vec::new(),
             dht: None,

@@ -22,6 +22,7 @@ mod save;
 mod stream;
 mod transfer;
 mod url;
+mod wants;
 mod websocket;
 
 pub use bind::{BindError, bind};
@@ -41,3 +42,4 @@ pub use save::SaveError;
 pub use stream::{StreamError, Streamer};
 pub use transfer::{Transfer, TransferError, TransferEvent};
 pub use url::{PeerUrl, PeerUrlError};
+pub use wants::{Want, Wants};

@@ -23,6 +23,7 @@ use crate::driver::{Command, Driver};
 use crate::ledger;
 use crate::transfer::Transfer;
 use crate::url::PeerUrl;
+use crate::wants::{self, Wants};
 use crate::websocket;
 
 /// Events kept for a slow reader of [`Node::events`].
@@ -169,6 +170,9 @@ impl Node {
         );
         node.0.tasks.spawn(driver.run(receiver, stop.clone()));
         node.hold_all().await;
+        if let Some(wants) = config.wants {
+            node.remember(wants).await;
+        }
         for address in config.keep {
             node.keep(&address);
         }
@@ -281,6 +285,19 @@ impl Node {
             store.ids().into_iter().filter_map(len_of).collect()
         });
         self.hold(held.await.expect("listing a store does not panic"));
+    }
+
+    async fn remember(&self, wants: Wants) {
+        let from = wants.clone();
+        let read = tokio::task::spawn_blocking(move || from.read()).await;
+        let known = read.expect("reading does not panic");
+        let known = known.unwrap_or_else(|error| {
+            tracing::warn!(%error, "wants of others are forgotten");
+            Vec::new()
+        });
+        self.tell(Command::Input(Input::Remember(known.clone())));
+        let (machine, stop) = (self.commands(), self.0.stop.clone());
+        self.0.tasks.spawn(wants::keep(wants, known, machine, stop));
     }
 
     fn start_transfer(&self, target: Target, destination: Option<Destination>) -> Transfer {

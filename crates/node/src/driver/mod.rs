@@ -27,6 +27,7 @@ use crate::ledger::Told;
 use crate::node::NodeEvent;
 use crate::save::SaveError;
 use crate::transfer::{TransferError, TransferEvent};
+use crate::wants::Want;
 use crate::websocket;
 use discovery::Discovery;
 use files::Opened;
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     },
     /// A user wants to know.
     Peers { reply: oneshot::Sender<Vec<Source>> },
+    /// What is wanted for others is to be written down.
+    Favours { reply: oneshot::Sender<Vec<Want>> },
     /// A user is done with a transfer.
     Drop(TransferId),
     /// A job of [`Disk::store`] ended.
@@ -267,6 +270,9 @@ impl Driver {
             }
             Command::Peers { reply } => {
                 let _ = reply.send(self.swarm.peers());
+            }
+            Command::Favours { reply } => {
+                let _ = reply.send(self.swarm.favours().collect());
             }
             Command::Drop(transfer) => self.drop_transfer(transfer),
             Command::Stored {
