@@ -4,7 +4,7 @@ use crate::process::run_tests;
 use crate::report::Report;
 use crate::setup::{self, WEB};
 use crate::workspace::Workspace;
-use crate::{check, e2e, web};
+use crate::{check, e2e, fuzz, web};
 
 /// Sets up, checks and tests everything.
 pub fn everything(workspace: &Workspace) -> anyhow::Result<()> {
@@ -19,6 +19,7 @@ pub fn everything(workspace: &Workspace) -> anyhow::Result<()> {
         let mut cargo = workspace.cargo();
         run_tests(cargo.args(["test", "--workspace", "--no-fail-fast"]), tally)
     });
+    report.step("fuzz", || fuzz::briefly(workspace));
     report.tests("web tests", |tally| {
         let mut npm = workspace.npm(WEB);
         run_tests(npm.args(["test", "--workspaces", "--if-present"]), tally)

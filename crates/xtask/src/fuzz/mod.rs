@@ -29,6 +29,10 @@ const LONGEST: usize = 4096;
 const TIMEOUT: u32 = 20;
 /// MiB that a target may take: far above what the checks themselves allow.
 const MEMORY: u32 = 2048;
+/// A short run of one target.
+const SHORT: Duration = Duration::from_secs(5);
+/// Where chance begins in a short run: the same code gets the same verdict.
+const SHORT_SEED: u32 = 1;
 /// Lines of a failing target that are shown: the panic and the input's file.
 const SHOWN: usize = 60;
 
@@ -39,13 +43,19 @@ pub fn run(workspace: &Workspace, minutes: f64, keep: bool) -> anyhow::Result<()
         .with_context(|| format!("{minutes} minutes cannot be waited for"))?;
     let targets = prepare(workspace)?;
     let share = all / u32::try_from(targets.len())?;
-    fuzz(workspace, &targets, share)?;
+    fuzz(workspace, &targets, share, None)?;
     if keep {
         for target in &targets {
             Corpus::of(workspace, target).keep(&mut cargo_fuzz(workspace, "run"), target)?;
         }
     }
     Ok(())
+}
+
+/// Runs all targets for a few seconds each.
+pub fn briefly(workspace: &Workspace) -> anyhow::Result<()> {
+    let targets = prepare(workspace)?;
+    fuzz(workspace, &targets, SHORT, Some(SHORT_SEED))
 }
 
 /// Builds everything and names the targets.
@@ -75,10 +85,15 @@ fn cargo_fuzz(workspace: &Workspace, command: &str) -> Command {
     cargo
 }
 
-fn fuzz(workspace: &Workspace, targets: &[String], time: Duration) -> anyhow::Result<()> {
+fn fuzz(
+    workspace: &Workspace,
+    targets: &[String],
+    time: Duration,
+    seed: Option<u32>,
+) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for target in targets {
-        match fuzz_one(workspace, target, time) {
+        match fuzz_one(workspace, target, time, seed) {
             Ok(figures) => println!("{target:<14} {figures}"),
             Err(error) => {
                 println!("{target:<14} FAILED: {error:#}");
@@ -90,7 +105,12 @@ fn fuzz(workspace: &Workspace, targets: &[String], time: Duration) -> anyhow::Re
     Ok(())
 }
 
-fn fuzz_one(workspace: &Workspace, target: &str, time: Duration) -> anyhow::Result<Figures> {
+fn fuzz_one(
+    workspace: &Workspace,
+    target: &str,
+    time: Duration,
+    seed: Option<u32>,
+) -> anyhow::Result<Figures> {
     let corpus = Corpus::of(workspace, target);
     let mut fuzzer = cargo_fuzz(workspace, "run");
     fuzzer
@@ -103,6 +123,7 @@ fn fuzz_one(workspace: &Workspace, target: &str, time: Duration) -> anyhow::Resu
         .arg("-len_control=0")
         .arg(format!("-timeout={TIMEOUT}"))
         .arg(format!("-rss_limit_mb={MEMORY}"))
+        .args(seed.map(|seed| format!("-seed={seed}")))
         .arg(corpus.failures());
     let mut child = fuzzer
         .stderr(Stdio::piped())
