@@ -79,7 +79,7 @@ impl Swarm {
         if asked.alone && !asked.has_begun() {
             asking.pace.round(now.since(asked.at));
         }
-        asking.owed = asking.owed.saturating_sub(asked.receive(bytes));
+        asking.owed = asking.owed.saturating_sub(asked.receive(now, bytes));
         Some(asked)
     }
 

@@ -10,15 +10,21 @@ use samara_core::message::Features;
 use samara_core::{BlobId, Message, RequestId};
 
 use crate::Swarm;
-use crate::connection::{Asked, Asking};
-use crate::face::{ConnectionId, Path};
+use crate::connection::{Asked, Asking, Connection};
+use crate::face::{ConnectionId, Path, TransferId};
 use crate::relieve::LOOK;
+use crate::serve::LOADED_AHEAD;
 
-/// Asked of a source that was not measured yet: enough to measure it.
+/// Asked of a source that was not measured yet, where few sources share what is
+/// missing: enough to measure it.
 const FIRST_REQUESTS: usize = 4;
 
-/// A source always has the next request before it has answered the last.
-const LEAST_REQUESTS: usize = 2;
+/// Asked of whoever alone has what a crowd wants.
+const CHOICE: usize = 40;
+
+/// Of a source that sends blobs whole nothing is seen before all is there: it
+/// always has the next request before it has answered the last.
+const LEAST_WHOLE: usize = 2;
 
 impl Swarm {
     /// A peer holds a blob that is wanted here.
@@ -54,6 +60,53 @@ impl Swarm {
                 None => return,
             }
         }
+        while let Some(blob) = self.choice_for(id) {
+            self.request(id, blob);
+        }
+    }
+
+    /// A blob to ask a source for beyond what its path holds: whoever alone has
+    /// what a crowd wants is to have a choice, and sends each reader another
+    /// blob.
+    fn choice_for(&self, id: ConnectionId) -> Option<BlobId> {
+        let peer = self.connections.get(&id)?.ready()?;
+        let asking = &peer.asking;
+        let most = CHOICE.min(self.config.limits.requests_in_flight);
+        let asked = (1..most).contains(&asking.requests.len());
+        let has_all = asking.has.len() >= self.wanted.len();
+        if !asked || !has_all || peer.path != Path::WebRtc || self.asks_wait {
+            return None;
+        }
+        let blob = self.wanted.pick(&asking.has)?;
+        (self.wanted.get(&blob)?.is_rare() && self.is_crowd()).then_some(blob)
+    }
+
+    /// Whether more than one peer exchanges holdings with this one.
+    fn is_crowd(&self) -> bool {
+        let peers = self.connections.values().filter_map(Connection::ready);
+        let exchanging = peers.filter(|peer| peer.shown.is_mutual_for_any());
+        exchanging.take(2).count() == 2
+    }
+
+    /// Takes back what sources have not begun to send of a transfer, as far as
+    /// that can be told: it is to be asked for in another order.
+    pub(crate) fn take_back(&mut self, transfer: TransferId) {
+        let mut waiting = Vec::new();
+        for (id, connection) in &self.connections {
+            let Some(peer) = connection.ready() else {
+                continue;
+            };
+            // What it loads ahead may be on its way.
+            let behind = peer.asking.requests.iter().skip(LOADED_AHEAD);
+            let behind = behind.filter(|(_, asked)| {
+                let wanted = self.wanted.get(&asked.blob);
+                !asked.has_begun() && wanted.is_some_and(|wanted| wanted.is_of(transfer))
+            });
+            waiting.extend(behind.map(|(request, _)| (*id, *request)));
+        }
+        for (id, request) in waiting {
+            self.cancel(id, request);
+        }
     }
 
     /// Fills the requests of all peers.
@@ -77,14 +130,13 @@ impl Swarm {
             Path::WebRtc | Path::WebSocket => limits.requests_in_flight,
             Path::Circuit => limits.requests_in_circuit,
         };
+        let least = if peer.sends_parts() { 1 } else { LEAST_WHOLE };
+        let asked = asking.requests.len();
         let room = match asking.pace.window() {
-            None => asking.requests.len() < FIRST_REQUESTS,
-            Some(window) => {
-                let few = asking.requests.len() < LEAST_REQUESTS;
-                few || asking.owed < window.min(limits.owed_most)
-            }
+            None => asked < self.wanted.share().min(FIRST_REQUESTS),
+            Some(window) => asking.owed < window.min(limits.owed_most),
         };
-        if asking.requests.len() >= most || !room {
+        if asked >= most || !(room || asked < least) {
             return false;
         }
         if self.storing_bytes >= limits.storing {

@@ -13,7 +13,7 @@ use crate::face::{ConnectionId, Path, TransferId};
 use crate::holdings::Shown;
 use crate::pace::Pace;
 use crate::push::Keeping;
-use crate::time::Time;
+use crate::time::{Millis, Time};
 
 /// A connection, from the first attempt on.
 pub(crate) struct Connection {
@@ -179,6 +179,8 @@ pub(crate) struct Asked {
     len: u32,
     pub(crate) received: u64,
     pub(crate) at: Time,
+    /// When its first bytes came.
+    begun_at: Option<Time>,
     /// Whether the peer owed nothing else when it was asked.
     pub(crate) alone: bool,
     pub(crate) parts: Assembly,
@@ -191,6 +193,7 @@ impl Asked {
             len,
             received: 0,
             at,
+            begun_at: None,
             alone,
             parts: Assembly::default(),
         }
@@ -205,8 +208,18 @@ impl Asked {
         self.received > 0
     }
 
+    /// How long the rest will take if it comes as what came did; `None` before
+    /// anything came.
+    pub(crate) fn time_left(&self, now: Time) -> Option<Millis> {
+        let took = now.since(self.begun_at?);
+        Some(Millis(
+            self.left().saturating_mul(took.0) / self.received.max(1),
+        ))
+    }
+
     /// Counts bytes that came; how many of them were still to come.
-    pub(crate) fn receive(&mut self, bytes: usize) -> u64 {
+    pub(crate) fn receive(&mut self, now: Time, bytes: usize) -> u64 {
+        self.begun_at.get_or_insert(now);
         let before = self.left();
         self.received += bytes as u64;
         before - self.left()
@@ -217,8 +230,10 @@ impl Asked {
 #[derive(Default)]
 pub(crate) struct Serving {
     pub(crate) queue: VecDeque<(RequestId, BlobId)>,
-    /// Loads under way for this peer.
-    pub(crate) loading: usize,
+    /// Loads under way for this peer, with their lengths.
+    pub(crate) loading: BTreeMap<RequestId, u32>,
+    /// Bytes of blobs on their way to it, as last counted.
+    pub(crate) outgoing: usize,
     /// When its transport last took something, or began to owe.
     pub(crate) taken_at: Time,
     pub(crate) sending: VecDeque<Sending>,
@@ -261,10 +276,18 @@ impl Telling {
 }
 
 impl Peer {
+    /// Whether blobs come from it in parts, so that one is seen to begin.
+    pub(crate) const fn sends_parts(&self) -> bool {
+        match self.path {
+            Path::WebRtc | Path::Circuit => true,
+            Path::WebSocket => false,
+        }
+    }
+
     /// Whether nothing is to be had from it and it asks for nothing.
     pub(crate) fn is_idle(&self) -> bool {
         let asks = &self.serving;
-        let asked = asks.queue.len() + asks.loading + asks.sending.len();
+        let asked = asks.queue.len() + asks.loading.len() + asks.sending.len();
         self.asking.has.is_empty() && self.asking.requests.is_empty() && asked == 0
     }
 }

@@ -232,7 +232,7 @@ impl Swarm {
             let mut peer = None;
             if let Some(owner) = self.connections.get_mut(&owner) {
                 owner.queued = owner.queued.saturating_sub(gone);
-                owner.leaving.received(self.now, gone);
+                owner.leaving.received(self.now, served);
                 if owner.queued == 0 {
                     owner.leaving.end(self.now);
                 }
@@ -244,6 +244,7 @@ impl Swarm {
             if let Some(peer) = peer.filter(|_| served > 0) {
                 self.count_sent(peer, served);
             }
+            self.count_left(served);
             self.serve(owner);
         }
     }

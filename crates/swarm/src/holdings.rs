@@ -60,6 +60,11 @@ impl Shown {
         self.theirs.contains_key(&transfer) && self.ours.contains(&transfer)
     }
 
+    /// The same of any file.
+    pub(crate) fn is_mutual_for_any(&self) -> bool {
+        self.ours.iter().any(|transfer| self.is_mutual(*transfer))
+    }
+
     fn lacks(&self, (transfer, position): (TransferId, u32)) -> bool {
         let theirs = self.theirs.get(&transfer);
         self.ours.contains(&transfer) && theirs.is_some_and(|bits| !bits.has(position))

@@ -9,7 +9,7 @@ use samara_core::message::ErrorCode;
 
 use crate::Swarm;
 use crate::connection::{Asked, Carrier, Connection, Origin, Peer, Scope, Stage};
-use crate::face::{Address, ConnectionId, Event, Output, Path, Problem, TransferId};
+use crate::face::{Address, ConnectionId, Event, Output, Problem, TransferId};
 use crate::time::{Millis, Time};
 
 const UNTAKEN: &str = "asking without taking the answers";
@@ -156,6 +156,7 @@ impl Swarm {
         self.run_gossip();
         self.run_proofs();
         self.run_uploads();
+        self.run_line();
         self.run_relief();
         self.run_ledger();
         self.meet_all();
@@ -233,11 +234,15 @@ impl Swarm {
     fn patience(&self, peer: &Peer) -> Millis {
         let limits = &self.config.limits;
         let next = peer.asking.requests.values().next();
-        let next = next.map_or(0, Asked::left);
-        match peer.path {
-            Path::WebSocket => peer.asking.pace.patience(next, limits.stall_whole),
-            Path::WebRtc | Path::Circuit => peer.asking.pace.patience(next, limits.stall),
-        }
+        let left = next.map_or(0, Asked::left);
+        // What is not seen to begin may wait in a line of many askers.
+        let begun = next.is_some_and(Asked::has_begun);
+        let most = if begun && peer.sends_parts() {
+            limits.stall
+        } else {
+            limits.stall_whole
+        };
+        peer.asking.pace.patience(left, most)
     }
 
     fn run_discovery(&mut self) {

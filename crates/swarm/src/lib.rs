@@ -22,6 +22,7 @@
 //! | `relieve` | which source takes over from a slower one |
 //! | `pace` | how much a path holds |
 //! | `serve`, `bucket` | what to send to whom, and how fast |
+//! | `uplink` | how much to send side by side |
 //! | `gossip` | what to want for others |
 //! | `push` | who is to keep copies, and who proved it |
 //! | `meet` | whom to meet in rooms, and how |
@@ -60,6 +61,7 @@ mod stats;
 mod time;
 mod transfer;
 mod transfers;
+mod uplink;
 mod want;
 mod wanted;
 
@@ -83,6 +85,7 @@ use crate::meet::Room;
 use crate::push::Purpose;
 use crate::serve::{Turns, Waiter};
 use crate::transfer::Transfer;
+use crate::uplink::Uplink;
 use crate::wanted::{Slot, WantList};
 
 pub use face::{
@@ -125,6 +128,9 @@ pub struct Swarm {
     /// Blobs loaded or being loaded to be served.
     serving: usize,
     turns: Turns,
+    /// Bytes of blobs on their way to askers, loaded or being loaded.
+    outgoing: usize,
+    uplink: Uplink,
     upload: Bucket,
     /// How often each blob was served.
     served: BTreeMap<BlobId, u32>,
@@ -141,6 +147,7 @@ impl Swarm {
     /// A peer that knows nobody. `seed` is the machine's only randomness:
     /// take it from the system's generator.
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let uplink = Uplink::new(config.limits.outgoing_least);
         Self {
             bans: Bans::new(&config.limits),
             download: Bucket::new(config.rates.download),
@@ -163,6 +170,8 @@ impl Swarm {
             loading: BTreeMap::new(),
             serving: 0,
             turns: Turns::default(),
+            outgoing: 0,
+            uplink,
             served: BTreeMap::new(),
             hashing: BTreeMap::new(),
             gossip: Gossip::default(),

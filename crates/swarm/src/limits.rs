@@ -12,12 +12,12 @@ pub struct Limits {
     pub handshake: Millis,
     /// From a dial to a connection.
     pub dial: Millis,
-    /// A source that owes blobs in parts and sends none for this long is
+    /// A source that sends no more parts of a blob it has begun for this long is
     /// stalled.
     pub stall: Millis,
-    /// The same for a source that sends blobs whole: nothing of one is seen
-    /// before all of it is there, so this is also the slowest such source that
-    /// is any use, 1 MiB in this time.
+    /// The same for a source of which nothing is to be seen: it has others to
+    /// serve first, or sends blobs whole. So this is also the slowest source
+    /// over a WebSocket that is any use, 1 MiB in this time.
     pub stall_whole: Millis,
     /// First wait before dialing a kept address again; doubles each time.
     pub redial_first: Millis,
@@ -52,8 +52,14 @@ pub struct Limits {
     pub requests_queued: usize,
     /// Blobs loaded to be served, over all askers.
     pub serving: usize,
-    /// Bytes handed to one connection and not yet on their way.
+    /// Bytes of blobs on their way to all askers together that fill any line.
+    pub outgoing_least: usize,
+    /// Bytes handed to one connection and not yet on their way, at most.
     pub send_queue: usize,
+    /// The same before it was measured how fast they leave.
+    pub send_queue_first: usize,
+    /// The same at least: a transport must not run dry between two looks at it.
+    pub send_queue_least: usize,
     /// Bytes queued for one peer after which nothing more of it is read: it
     /// asks and does not take the answers.
     pub send_queue_most: usize,
@@ -97,7 +103,10 @@ impl Default for Limits {
             storing: 32 << 20,
             requests_queued: 64,
             serving: 128,
+            outgoing_least: 1 << 20,
             send_queue: 2 << 20,
+            send_queue_first: 256 << 10,
+            send_queue_least: 16 << 10,
             send_queue_most: 8 << 20,
             wants_per_peer: 4096,
             favours: 65_536,

@@ -242,7 +242,7 @@ impl Swarm {
         };
         let met_here = |id| met.iter().any(|m| (m.relay, m.member) == (relay, id));
         let new = room.members.iter().filter(|(id, _)| !met_here(**id));
-        let (now, own) = (self.now, room.you.0);
+        let now = self.now;
         let (due, later): (Vec<_>, Vec<_>) = new.partition(|(_, member)| member.retry_at <= now);
         let retry_at = later.iter().map(|(_, member)| member.retry_at).min();
         let webrtc = self.config.webrtc;
@@ -250,10 +250,13 @@ impl Swarm {
             .into_iter()
             .map(|(id, member)| (*id, webrtc && member.may_be_direct()))
             .collect();
-        // Everybody begins with others, or all would meet the same few.
-        due.sort_unstable_by_key(|(id, _)| id.0 ^ own);
         let dials = most.saturating_sub(met.len()).min(due.len());
         let crowded = dials < due.len();
+        // Everybody begins with others, or all would meet the same few.
+        for chosen in 0..dials {
+            let among = self.rng.next_u32() as usize % (due.len() - chosen);
+            due.swap(chosen, chosen + among);
+        }
         for (member, direct) in due.into_iter().take(dials) {
             self.begin_meeting(relay, topic, member, direct);
         }
@@ -275,8 +278,9 @@ impl Swarm {
         let Some(transfer) = self.transfers.get_mut(&transfer) else {
             return;
         };
-        if transfer.swap_at > now {
-            let at = transfer.swap_at;
+        // Who gets something from those it met needs nobody else.
+        let at = transfer.swap_at.max(transfer.call_at);
+        if at > now {
             return self.arm(at);
         }
         transfer.swap_at = now + SWAP;

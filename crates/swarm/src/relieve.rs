@@ -12,7 +12,8 @@ use samara_core::{BlobId, RequestId};
 use crate::Swarm;
 use crate::connection::{Connection, Peer};
 use crate::face::ConnectionId;
-use crate::time::Millis;
+use crate::serve::LOADED_AHEAD;
+use crate::time::{Millis, Time};
 use crate::wanted::State;
 
 /// Between two looks for something to take over.
@@ -21,12 +22,12 @@ pub(crate) const LOOK: Millis = Millis(500);
 /// What a source that was not measured yet is taken to need for a blob.
 const UNMEASURED: Millis = Millis::seconds(2);
 
-/// First requests of a source that may be on their way, though nothing of them
-/// came: it loads blobs ahead, and its transport queues them.
-const UNDERWAY: usize = 2;
-
 /// Taking over must save so much: the measurements are no better.
 const MARGIN: Millis = Millis(200);
+
+/// The first request of a source is left to it for so long at least: it may be
+/// next in its line.
+const NEXT: Millis = Millis::seconds(1);
 
 /// A request that somebody else should answer.
 struct Overdue {
@@ -78,12 +79,14 @@ impl Swarm {
                 .pace
                 .time_for(helper.asking.owed + u64::from(*len));
             let ours = ours.unwrap_or(UNMEASURED).0;
-            let theirs = self.wait_for(source, asked.at, ahead).0;
+            let left = asked.time_left(self.now);
+            let theirs = left.unwrap_or_else(|| self.wait_for(source, asked.at, ahead));
+            let theirs = theirs.0;
             if !alone || theirs < ours + ours / 2 + MARGIN.0 {
                 continue;
             }
             // What is on its way cannot be called back.
-            let begun = asked.has_begun() || position < UNDERWAY;
+            let begun = asked.has_begun() || self.may_be_begun(source, position, asked.at);
             if begun && !last {
                 continue;
             }
@@ -102,15 +105,26 @@ impl Swarm {
         most
     }
 
+    /// Whether a request of which nothing was seen may be on its way.
+    fn may_be_begun(&self, source: &Peer, position: usize, asked: Time) -> bool {
+        if !source.sends_parts() {
+            // It loads blobs ahead, and its transport queues them.
+            return position < LOADED_AHEAD;
+        }
+        let waits = self.now.since(asked.max(source.asking.last_heard));
+        position == 0 && waits < NEXT
+    }
+
     /// How long a source will still take for what it owes up to a request.
-    fn wait_for(&self, source: &Peer, asked: crate::Time, ahead: u64) -> Millis {
+    fn wait_for(&self, source: &Peer, asked: Time, ahead: u64) -> Millis {
         let silent = self.now.since(source.asking.last_heard);
         let expected = source.asking.pace.time_for(ahead);
         // As slow as it has been silent, whatever it measured before.
-        expected.map_or_else(
-            || Millis(self.now.since(asked).0 * 2),
-            |expected| expected.max(Millis(silent.0 * 2)),
-        )
+        match expected {
+            None => Millis(self.now.since(asked).0 * 2),
+            Some(expected) if silent > expected => Millis(silent.0 * 2),
+            Some(expected) => expected,
+        }
     }
 
     /// Looks for something to take over, now and then while blobs are owed.

@@ -4,7 +4,8 @@
 //! have a blob loaded, and turns to be sent a message where there is a limit
 //! on uploads: none starves, none gets everything. Of what an asker wants it
 //! gets first what was served least, so that a crowd gets different blobs and
-//! trades them instead of fetching each from here.
+//! trades them instead of fetching each from here. No more askers are served
+//! side by side than fill the line ([`crate::uplink`]).
 
 use alloc::collections::VecDeque;
 use alloc::collections::btree_map::Entry;
@@ -16,15 +17,12 @@ use samara_core::{BlobId, Message, RequestId};
 use crate::Swarm;
 use crate::connection::{Connection, Peer, Sending, Serving};
 use crate::face::{ConnectionId, Output, TransferId};
+use crate::limits::Limits;
+use crate::relieve::LOOK;
 
 /// Blobs of one peer that are loaded or being loaded: one on its way, one
 /// behind it so that the transport never waits for the disk.
 pub(crate) const LOADED_AHEAD: usize = 2;
-
-/// Bytes queued for a peer before it was measured how fast they leave, and at
-/// least: enough for a transport not to run dry between two looks at it.
-const FIRST_QUEUE: u64 = 256 << 10;
-const LEAST_QUEUE: usize = 16 << 10;
 
 /// Who a blob is loaded for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,17 +58,17 @@ impl Swarm {
     }
 
     pub(crate) fn on_cancel(&mut self, from: ConnectionId, request: RequestId) {
-        let gone = self.forget(|waiter| *waiter == Waiter::Peer(from, request));
+        self.forget(|waiter| *waiter == Waiter::Peer(from, request));
         let Some(peer) = self.peer_mut(from) else {
             return;
         };
         let serving = &mut peer.serving;
         serving.queue.retain(|(queued, _)| *queued != request);
-        let before = serving.sending.len();
+        let before = serving.loaded();
+        serving.loading.remove(&request);
         serving.sending.retain(|sending| sending.request != request);
-        let unloaded = before - serving.sending.len();
-        serving.loading = serving.loading.saturating_sub(gone);
-        self.serving = self.serving.saturating_sub(gone + unloaded);
+        let gone = before - serving.loaded();
+        self.serving = self.serving.saturating_sub(gone);
         self.serve(from);
     }
 
@@ -78,19 +76,34 @@ impl Swarm {
     pub(crate) fn serve(&mut self, id: ConnectionId) {
         while self.has_to_send(id) && self.may_send(id) {
             let Some(message) = self.peer_mut(id).and_then(next_message) else {
-                return;
+                break;
             };
             self.after_message(id, &message);
             self.send(id, &message);
         }
+        self.count_outgoing(id);
         self.line_up(id);
         self.load_next();
+    }
+
+    /// Counts anew what is on its way to a peer.
+    fn count_outgoing(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let queued = connection.queued;
+        let Some(peer) = connection.ready_mut() else {
+            return;
+        };
+        let now = peer.serving.unsent() + queued;
+        let before = core::mem::replace(&mut peer.serving.outgoing, now);
+        self.outgoing = self.outgoing.saturating_sub(before) + now;
     }
 
     /// Whether something loaded waits for a peer whose transport takes it.
     fn has_to_send(&self, id: ConnectionId) -> bool {
         self.connections.get(&id).is_some_and(|connection| {
-            let most = queue_limit(connection, self.config.limits.send_queue);
+            let most = queue_limit(connection, &self.config.limits);
             let room = connection.queued < most;
             room && connection
                 .ready()
@@ -163,16 +176,43 @@ impl Swarm {
         }
     }
 
-    /// Loads blobs for those in line, as far as memory allows.
+    /// Loads blobs for those in line, as far as memory allows and the line
+    /// needs it.
     fn load_next(&mut self) {
         while self.serving < self.config.limits.serving
-            && let Some(id) = self.turns.loads.pop_front()
+            && let Some(id) = self.turns.loads.front().copied()
+            && (self.uplink.has_room(self.outgoing) || self.is_alone(id))
         {
+            self.turns.loads.pop_front();
             if let Some(peer) = self.peer_mut(id) {
                 peer.serving.in_line = false;
                 self.load_for(id);
                 self.line_up(id);
             }
+        }
+        let least = self.config.limits.outgoing_least;
+        if self.turns.loads.is_empty() && self.outgoing <= least {
+            self.uplink.nobody_waits();
+        }
+    }
+
+    /// Whether nothing is on its way to anybody else.
+    fn is_alone(&self, id: ConnectionId) -> bool {
+        let peer = self.connections.get(&id).and_then(Connection::ready);
+        peer.is_none_or(|peer| peer.serving.outgoing == self.outgoing)
+    }
+
+    /// Bytes left for a peer.
+    pub(crate) fn count_left(&mut self, bytes: usize) {
+        self.uplink.left(self.now, bytes);
+    }
+
+    /// Those in line are not held up by askers that take nothing.
+    pub(crate) fn run_line(&mut self) {
+        self.count_left(0);
+        self.load_next();
+        if !self.turns.loads.is_empty() {
+            self.arm(self.now + LOOK);
         }
     }
 
@@ -194,10 +234,12 @@ impl Swarm {
         if held.is_none_or(|len| !peer.takes(len as usize)) || !self.offers(&blob) {
             return self.send(id, &Message::NotFound { request, blob });
         }
-        if let Some(peer) = self.peer_mut(id) {
-            peer.serving.loading += 1;
+        if let (Some(peer), Some(len)) = (self.peer_mut(id), held) {
+            peer.serving.loading.insert(request, len);
         }
         self.serving += 1;
+        self.count_outgoing(id);
+        self.arm(self.now + LOOK);
         *self.served.entry(blob).or_default() += 1;
         self.load(blob, Waiter::Peer(id, request));
     }
@@ -236,7 +278,7 @@ impl Swarm {
         let Some(peer) = self.peer_mut(id) else {
             return;
         };
-        peer.serving.loading = peer.serving.loading.saturating_sub(1);
+        peer.serving.loading.remove(&request);
         if peer.serving.sending.is_empty() {
             peer.serving.taken_at = now;
         }
@@ -263,37 +305,48 @@ impl Swarm {
     /// A connection is gone: nothing is loaded for it any more.
     pub(crate) fn stop_serving(&mut self, id: ConnectionId, serving: &Serving) {
         self.forget(|waiter| matches!(waiter, Waiter::Peer(peer, _) if *peer == id));
-        let loaded = serving.loading + serving.sending.len();
-        self.serving = self.serving.saturating_sub(loaded);
+        self.serving = self.serving.saturating_sub(serving.loaded());
+        self.outgoing = self.outgoing.saturating_sub(serving.outgoing);
         self.turns.loads.retain(|waiting| *waiting != id);
         self.turns.sends.retain(|waiting| *waiting != id);
         self.load_next();
     }
 
-    /// Forgets waiters; how many there were. A load under way with nobody
-    /// left to wait for it comes to nothing.
-    fn forget(&mut self, is_gone: impl Fn(&Waiter) -> bool) -> usize {
-        let waiters = self.loading.values_mut();
-        let gone = waiters.map(|waiters| {
-            let before = waiters.len();
+    /// Forgets waiters. A load under way with nobody left to wait for it comes
+    /// to nothing.
+    fn forget(&mut self, is_gone: impl Fn(&Waiter) -> bool) {
+        for waiters in self.loading.values_mut() {
             waiters.retain(|waiter| !is_gone(waiter));
-            before - waiters.len()
-        });
-        gone.sum()
+        }
     }
 }
 
 /// Bytes to have queued for a peer: what leaves in half a second or so, since
 /// whatever else is said to it waits behind them.
-fn queue_limit(connection: &Connection, most: usize) -> usize {
-    let window = connection.leaving.window().unwrap_or(FIRST_QUEUE);
-    let window = usize::try_from(window).unwrap_or(usize::MAX);
-    window.max(LEAST_QUEUE).min(most)
+fn queue_limit(connection: &Connection, limits: &Limits) -> usize {
+    let window = connection.leaving.window();
+    let window = window.map_or(limits.send_queue_first, |window| {
+        usize::try_from(window).unwrap_or(usize::MAX)
+    });
+    window.max(limits.send_queue_least).min(limits.send_queue)
 }
 
 impl Serving {
     fn may_load(&self) -> bool {
-        !self.queue.is_empty() && self.loading + self.sending.len() < LOADED_AHEAD
+        !self.queue.is_empty() && self.loaded() < LOADED_AHEAD
+    }
+
+    /// Blobs loaded or being loaded.
+    fn loaded(&self) -> usize {
+        self.loading.len() + self.sending.len()
+    }
+
+    /// Bytes of these that the transport was not given yet.
+    fn unsent(&self) -> usize {
+        let loading = self.loading.values().map(|len| *len as usize);
+        let sending = self.sending.iter();
+        let sending = sending.map(|of| of.bytes.len() - of.sent);
+        loading.chain(sending).sum()
     }
 
     /// Whether something is loaded that the transport does not take.

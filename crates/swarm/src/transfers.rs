@@ -247,6 +247,7 @@ impl Swarm {
         if let Some(transfer) = self.transfers.get_mut(&id) {
             transfer.order = order;
         }
+        self.take_back(id);
         self.reprioritise(id);
     }
 
@@ -289,18 +290,27 @@ impl Swarm {
         }
     }
 
-    /// How a transfer stands; `None` if it was never opened or was dropped.
-    pub fn progress(&self, id: TransferId) -> Option<Progress> {
-        let transfer = self.transfers.get(&id)?;
-        let (entry, chunks_held, bytes_held) = match &transfer.phase {
+    /// Chunks and bytes that a transfer holds; `None` if it has failed, was
+    /// dropped or was never opened.
+    pub fn holds(&self, id: TransferId) -> Option<(u32, u64)> {
+        match &self.transfers.get(&id)?.phase {
             Phase::Fetching {
-                entry,
                 chunks_held,
                 bytes_held,
-            } => (Some(entry), *chunks_held, *bytes_held),
-            Phase::Done { entry } => (Some(entry), count(entry), entry.size()),
-            Phase::Resolving(_) | Phase::Failed => (None, 0, 0),
-        };
+                ..
+            } => Some((*chunks_held, *bytes_held)),
+            Phase::Done { entry } => Some((count(entry), entry.size())),
+            Phase::Resolving(_) => Some((0, 0)),
+            Phase::Failed => None,
+        }
+    }
+
+    /// How a transfer stands, with its sources; `None` if it was never opened
+    /// or was dropped.
+    pub fn progress(&self, id: TransferId) -> Option<Progress> {
+        let transfer = self.transfers.get(&id)?;
+        let (chunks_held, bytes_held) = self.holds(id).unwrap_or_default();
+        let entry = transfer.entry();
         Some(Progress {
             state: self.state(id, transfer),
             chunks_held,
@@ -321,7 +331,7 @@ impl Swarm {
                 let asked = peers.flat_map(|peer| peer.asking.requests.values());
                 let coming = asked.map(|asked| &asked.blob).chain(self.storing.keys());
                 let mut wanted = coming.filter_map(|blob| self.wanted.get(blob));
-                let active = wanted.any(|wanted| wanted.slots.iter().any(|(of, _)| *of == id));
+                let active = wanted.any(|wanted| wanted.is_of(id));
                 if active {
                     State::Active
                 } else {
@@ -334,7 +344,7 @@ impl Swarm {
     fn sources(&self, id: TransferId) -> Vec<Source> {
         let of_transfer = |blob: &BlobId| {
             let wanted = self.wanted.get(blob);
-            wanted.is_some_and(|wanted| wanted.slots.iter().any(|(of, _)| *of == id))
+            wanted.is_some_and(|wanted| wanted.is_of(id))
         };
         let peers = self.connections.values().filter_map(Connection::ready);
         let sources = peers.filter_map(|peer| {

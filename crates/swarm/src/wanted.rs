@@ -63,6 +63,16 @@ impl Wanted {
             .all(|(transfer, _)| *transfer == FOR_OTHERS)
     }
 
+    /// Whether a transfer wants it.
+    pub(crate) fn is_of(&self, transfer: TransferId) -> bool {
+        self.slots.iter().any(|(of, _)| *of == transfer)
+    }
+
+    /// Whether it is to be asked for some time, and at most one peer holds it.
+    pub(crate) fn is_rare(&self) -> bool {
+        self.urgency == Some(Urgency::Usual) && self.holders <= 1
+    }
+
     fn rank(&self) -> Option<Rank> {
         let (State::Idle, Some(urgency)) = (&self.state, self.urgency) else {
             return None;
@@ -198,6 +208,13 @@ impl WantList {
     /// Whether anything is still to be asked for, of whomever.
     pub(crate) fn has_idle(&self) -> bool {
         !self.ranking.is_empty()
+    }
+
+    /// How many of the blobs to be asked for each source has to give.
+    pub(crate) fn share(&self) -> usize {
+        let first = self.ranking.first();
+        let holders = first.map_or(1, |(rank, _)| rank.holders.max(1));
+        self.ranking.len() / holders as usize
     }
 
     /// What to ask of a peer that has these blobs.

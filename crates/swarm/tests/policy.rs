@@ -91,6 +91,33 @@ fn after_a_seek_only_what_is_named_comes_until_more_is() {
 }
 
 #[test]
+fn another_order_holds_at_once() {
+    let (mut net, seeder, reader) = pair();
+    let file = file(100);
+    net.seed(seeder, &file);
+    net.input(
+        seeder,
+        Input::Limit(Rates {
+            upload: slow(20_000),
+            download: None,
+        }),
+    );
+    net.fetch(reader, &file.link);
+    net.run(1_000);
+    let before = arrivals(&mut net, reader).len();
+    let (from, window) = (40, 60);
+    order(&mut net, reader, Order::InOrder { from, window });
+    net.run(2_000);
+    let came = arrivals(&mut net, reader);
+    // Two may be on their way already.
+    let next = &came[before + 2..before + 12];
+    assert!(
+        next.iter().all(|chunk| (40..60).contains(chunk)),
+        "{came:?}"
+    );
+}
+
+#[test]
 fn limits_on_speed_are_kept() {
     for side in [0, 1] {
         let (mut net, seeder, reader) = pair();

@@ -91,7 +91,7 @@ fn scaled(seed: u64, readers: usize, peers: usize) -> ExitCode {
     let crowd = scale::crowd(seed, readers);
     print!("{}", report::crowd(&crowd, begun.elapsed()));
     let begun = Instant::now();
-    let mesh = scale::mesh(seed, peers, 8, 20);
+    let mesh = scale::mesh(seed, peers, 8, 20.min(peers / 2));
     print!("{}", report::mesh(&mesh, begun.elapsed()));
     let failed = crowd.breach.is_some() || mesh.breach.is_some() || crowd.done < readers;
     if failed {

@@ -11,8 +11,8 @@ use samara_core::message::Nonce;
 use samara_core::possession::Evidence;
 use samara_core::{BlobId, FileEntry, Link, PeerId, PeerSecret, Topic};
 use samara_swarm::{
-    Address, Config, Event, Generosity, Input, Limits, Order, Output, Path, Progress, Rate, Rates,
-    Signal, State, StoreFailure, Swarm, Target, Time, TransferFailure, TransferId,
+    Address, Config, Event, Generosity, Input, Limits, Order, Output, Path, Rate, Rates, Signal,
+    StoreFailure, Swarm, Target, Time, TransferFailure, TransferId,
 };
 
 pub use samara_swarm::ConnectionId;
@@ -104,6 +104,10 @@ impl Peer {
             download: rate(plan.download),
         };
         config.limits = limits(plan.bounds);
+        if plan.kind == Kind::Relay {
+            // As the real one has it.
+            config.limits.connections = 10_001;
+        }
         Self {
             swarm: Swarm::new(config, seed),
             now: Time(0),
@@ -314,13 +318,7 @@ impl Peer {
 
     /// Chunks and bytes a task has; `None` when it is unknown or failed.
     pub fn progress(&self, task: usize) -> Option<(u32, u64)> {
-        let Progress {
-            state,
-            chunks_held,
-            bytes_held,
-            ..
-        } = self.swarm.progress(transfer(task))?;
-        (state != State::Failed).then_some((chunks_held, bytes_held))
+        self.swarm.holds(transfer(task))
     }
 
     /// Bytes that others make the machine hold, and how many they may, among
@@ -394,7 +392,10 @@ fn limits(bounds: Bounds) -> Limits {
         },
         Bounds::Scaled(by) => Limits {
             storing: usual.storing / by,
+            outgoing_least: usual.outgoing_least / by,
             send_queue: usual.send_queue / by,
+            send_queue_first: usual.send_queue_first / by,
+            send_queue_least: usual.send_queue_least / by,
             send_queue_most: usual.send_queue_most / by,
             owed_most: usual.owed_most / by as u64,
             ..usual
