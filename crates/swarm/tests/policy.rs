@@ -110,9 +110,9 @@ fn another_order_holds_at_once() {
     net.run(2_000);
     let came = arrivals(&mut net, reader);
     // Two may be on their way already.
-    let next = &came[before + 2..before + 12];
+    let after = &came[before + 2..before + 12];
     assert!(
-        next.iter().all(|chunk| (40..60).contains(chunk)),
+        after.iter().all(|chunk| (40..60).contains(chunk)),
         "{came:?}"
     );
 }
