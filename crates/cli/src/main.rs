@@ -26,6 +26,11 @@ use args::{Args, Command};
 use exit::{Code, Failure};
 use report::Report;
 
+/// The system's allocator gives memory of a blob's size back each time, and the
+/// next blob pays for its pages anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     start_log(&args);
