@@ -190,8 +190,9 @@ impl Swarm {
                 self.line_up(id);
             }
         }
-        let least = self.config.limits.outgoing_least;
-        if self.turns.loads.is_empty() && self.outgoing <= least {
+        if !self.turns.loads.is_empty() {
+            self.arm(self.now + LOOK);
+        } else if self.outgoing <= self.config.limits.outgoing_least {
             self.uplink.nobody_waits();
         }
     }
@@ -211,9 +212,6 @@ impl Swarm {
     pub(crate) fn run_line(&mut self) {
         self.count_left(0);
         self.load_next();
-        if !self.turns.loads.is_empty() {
-            self.arm(self.now + LOOK);
-        }
     }
 
     fn load_for(&mut self, id: ConnectionId) {
@@ -239,7 +237,6 @@ impl Swarm {
         }
         self.serving += 1;
         self.count_outgoing(id);
-        self.arm(self.now + LOOK);
         *self.served.entry(blob).or_default() += 1;
         self.load(blob, Waiter::Peer(id, request));
     }
