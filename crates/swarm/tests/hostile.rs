@@ -168,6 +168,22 @@ fn a_peer_that_serves_a_wrong_blob_is_cut_and_banned() {
     );
 }
 
+/// The peer answers a request with something else, and the store finds out.
+fn serve_wrong(victim: &mut Victim, request: RequestId) -> Vec<Output> {
+    let (blob, data) = (blob(9), Bytes::from_static(&[0; TAG_LEN]));
+    victim.receive(&Message::Response {
+        request,
+        blob,
+        data,
+    });
+    let (connection, result) = (victim.peer, Err(StoreFailure::WrongBlob));
+    victim.input(Input::Stored {
+        connection,
+        blob,
+        result,
+    })
+}
+
 #[test]
 fn a_peer_that_is_banned_while_it_greets_again_is_not_let_in() {
     let (mut victim, request) = Victim::asking();
@@ -176,18 +192,7 @@ fn a_peer_that_is_banned_while_it_greets_again_is_not_let_in() {
     let theirs = handshake(PROTOCOL_VERSION);
     let (ours, _) = victim.say_handshake(theirs);
     let second = std::mem::replace(&mut victim.peer, first);
-    let (blob, data) = (blob(9), Bytes::from_static(&[0; TAG_LEN]));
-    victim.receive(&Message::Response {
-        request,
-        blob,
-        data,
-    });
-    let (connection, result) = (first, Err(StoreFailure::WrongBlob));
-    victim.input(Input::Stored {
-        connection,
-        blob,
-        result,
-    });
+    serve_wrong(&mut victim, request);
     victim.peer = second;
     let outputs = victim.receive(&Message::Proof(proof(&theirs, &ours)));
     let connection = second;
@@ -202,18 +207,7 @@ fn a_peer_that_serves_a_wrong_blob_is_cut_on_every_connection() {
     victim.greet(handshake(PROTOCOL_VERSION));
     victim.receive(&Message::Have([(blob(9), 100)].into()));
     let second = std::mem::replace(&mut victim.peer, first);
-    let (blob, data) = (blob(9), Bytes::from_static(&[0; TAG_LEN]));
-    victim.receive(&Message::Response {
-        request,
-        blob,
-        data,
-    });
-    let (connection, result) = (first, Err(StoreFailure::WrongBlob));
-    let outputs = victim.input(Input::Stored {
-        connection,
-        blob,
-        result,
-    });
+    let outputs = serve_wrong(&mut victim, request);
     for connection in [first, second] {
         assert!(outputs.contains(&Output::Close { connection }));
     }

@@ -45,18 +45,20 @@ fn slow(bytes_per_second: u64) -> Option<Rate> {
     })
 }
 
+fn limit_upload(net: &mut Net, host: Host, bytes_per_second: u64) {
+    let rates = Rates {
+        upload: slow(bytes_per_second),
+        download: None,
+    };
+    net.input(host, Input::Limit(rates));
+}
+
 #[test]
 fn what_is_played_comes_in_order() {
     let (mut net, seeder, reader) = pair();
     let file = file(100);
     net.seed(seeder, &file);
-    net.input(
-        seeder,
-        Input::Limit(Rates {
-            upload: slow(20_000),
-            download: None,
-        }),
-    );
+    limit_upload(&mut net, seeder, 20_000);
     net.fetch(reader, &file.link);
     order(
         &mut net,
@@ -95,13 +97,7 @@ fn another_order_holds_at_once() {
     let (mut net, seeder, reader) = pair();
     let file = file(100);
     net.seed(seeder, &file);
-    net.input(
-        seeder,
-        Input::Limit(Rates {
-            upload: slow(20_000),
-            download: None,
-        }),
-    );
+    limit_upload(&mut net, seeder, 20_000);
     net.fetch(reader, &file.link);
     net.run(1_000);
     let before = arrivals(&mut net, reader).len();
