@@ -1,11 +1,12 @@
 //! Who this peer is, the same at every start.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use rand_core::UnwrapErr;
 use samara_core::PeerSecret;
+
+use crate::replace::{Outlasts, replace};
 
 /// A peer's identity could not be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -43,49 +44,12 @@ pub fn identity(store_dir: &Path) -> Result<PeerSecret, IdentityError> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let secret = PeerSecret::generate(&mut UnwrapErr(getrandom::SysRng));
-            keep(&path, &secret).map_err(failed)?;
+            let kept = replace(&path, secret.expose(), Outlasts::PowerCut);
+            kept.map_err(failed)?;
             Ok(secret)
         }
         Err(error) => Err(failed(error)),
     }
-}
-
-/// The file appears under its name only when it is whole.
-fn keep(path: &Path, secret: &PeerSecret) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = private().open(&new)?;
-    file.write_all(secret.expose())?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    sync_dir(path)
-}
-
-#[cfg(unix)]
-fn private() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options
-}
-
-/// The user's folders are private there.
-#[cfg(not(unix))]
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    options
-}
-
-#[cfg(unix)]
-fn sync_dir(path: &Path) -> io::Result<()> {
-    path.parent()
-        .map_or(Ok(()), |dir| File::open(dir)?.sync_all())
-}
-
-/// A folder cannot be opened there.
-#[cfg(not(unix))]
-fn sync_dir(_path: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod identity;
 mod ingest;
 mod ledger;
 mod node;
+mod replace;
 mod save;
 mod stream;
 mod transfer;

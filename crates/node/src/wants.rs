@@ -1,7 +1,7 @@
 //! Keeps what is wanted for others through restarts, in a file beside the
 //! store: one record of blob and distance after the other.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::driver::Command;
+use crate::replace::{Outlasts, replace};
 
 /// A want and how many hops away whoever wants the blob is.
 pub type Want = (BlobId, u8);
@@ -47,14 +48,11 @@ impl Wants {
 
     /// Replaces the file as a whole.
     fn write(&self, wants: &[Want]) -> io::Result<()> {
-        let new = self.0.with_extension("new");
-        let mut file = io::BufWriter::new(fs::File::create(&new)?);
-        for (blob, distance) in wants {
-            file.write_all(blob.as_bytes())?;
-            file.write_all(&[*distance])?;
-        }
-        file.into_inner()?.sync_all()?;
-        fs::rename(&new, &self.0)
+        let records = wants.iter().flat_map(|(blob, distance)| {
+            let bytes = blob.as_bytes().iter();
+            bytes.chain(std::iter::once(distance)).copied()
+        });
+        replace(&self.0, &records.collect::<Vec<_>>(), Outlasts::PowerCut)
     }
 }
 
