@@ -3,7 +3,7 @@
 import json
 import struct
 
-from reference.entry import binary, envelope, field, fields_of, read
+from reference.entry import binary, compact, envelope, field, fields_of, read
 
 from .common import key, some_id
 
@@ -48,6 +48,7 @@ def entries() -> dict:
             {"name": name, "entry": one, "binary": binary(one)} for name, one in cases.items()
         ],
         "texts": texts(),
+        "longTexts": long_texts(),
         "refusedJson": refused_json(),
         "refusedBinary": refused_binary(),
     }
@@ -78,6 +79,44 @@ def texts() -> list[dict]:
         text = f'{{"later": {value}, {good[1:]}'
         out.append({"name": name, "text": text, "binary": binary(read(text))})
     return out
+
+
+# Bytes of the unknown fields' one text.
+LONGEST = 65_536
+
+
+def long_texts() -> list[dict]:
+    """Unknown fields about as long as they may be, in both forms around a repeated text."""
+    cases = (
+        ("one field as long as may be", "y", {}, LONGEST),
+        ("one field a byte longer", "y", {}, LONGEST + 1),
+        ("two fields as long as may be", "y", {"first": "x" * 100}, LONGEST),
+        ("two fields, together a byte longer", "y", {"first": "x" * 100}, LONGEST + 1),
+        ("as long as may be in letters of two bytes", "é", {}, LONGEST),
+        ("a letter of two bytes too many", "é", {}, LONGEST + 2),
+    )
+    good = json.dumps(entry("film.mp4", 10))
+    out = []
+    for name, letter, others, length in cases:
+        bare = len(compact({**others, "later": ""}).encode())
+        count, rest = divmod(length - bare, len(letter.encode()))
+        assert rest == 0, name
+        repeat = letter * count
+        text = f'{json.dumps({**others, "later": repeat}, ensure_ascii=False)[:-1]}, {good[1:]}'
+        case = {
+            "name": name,
+            "repeated": letter,
+            "times": count,
+            "text": around(text, repeat),
+            "binary": around(binary(read(text)), repeat.encode()),
+        }
+        out.append({**case, "reason": "too-long"} if length > LONGEST else case)
+    return out
+
+
+def around(whole: str | bytes, middle: str | bytes) -> list:
+    before, after = whole.split(middle)
+    return [before, after]
 
 
 def repeated() -> dict:

@@ -67,6 +67,7 @@ def messages() -> dict:
         ("SIGNAL", "", {"topic": TOPIC, "member": OTHER_MEMBER, "sealed": squares(45)}),
         ("SOURCES", "none", {"topic": TOPIC, "addresses": []}),
         ("SOURCES", "", {"topic": TOPIC, "addresses": ["192.0.2.7:4000", "[2001:db8::7]:80"]}),
+        ("SOURCES", "as many as may be", {"topic": TOPIC, "addresses": addresses(256)}),
     )
     return {
         "messages": [
@@ -80,6 +81,10 @@ def messages() -> dict:
         ],
         "refused": refused(),
     }
+
+
+def addresses(count: int) -> list[str]:
+    return [f"192.0.2.7:{port}" for port in range(1, count + 1)]
 
 
 def held(blob: str, length: int) -> dict:
@@ -130,6 +135,11 @@ def refused() -> list[dict]:
         ("LEAVE with more", b"\x11" + bytes(21), "range"),
         ("MEMBERS cut short", members[:-1], "truncated"),
         ("SIGNAL without a member", b"\x15" + bytes(20), "truncated"),
+        (
+            "SOURCES with an address too many",
+            encode("SOURCES", {"topic": TOPIC, "addresses": addresses(257)}),
+            "range",
+        ),
         ("SOURCES with an address cut short", sources[:-1], "truncated"),
         ("SOURCES with an address that is not UTF-8", sources[:-1] + b"\xff", "range"),
     )

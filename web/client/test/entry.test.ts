@@ -5,6 +5,14 @@ import { bytes, codec, hex, read, refusal } from "./vectors.ts";
 interface Entries {
   entries: { name: string; entry: object; binary: string }[];
   texts: { name: string; text: string; binary: string }[];
+  longTexts: {
+    name: string;
+    repeated: string;
+    times: number;
+    text: [string, string];
+    binary: [string, string];
+    reason?: string;
+  }[];
   refusedJson: { name: string; text: string; reason: string; field?: string }[];
   refusedBinary: { name: string; binary: string; reason: string; field?: string }[];
 }
@@ -35,6 +43,21 @@ for (const { name, text, binary } of vectors.texts) {
   test(`fields of later versions are kept: ${name}`, () => {
     assert.equal(hex(entryToBinary(text)), binary);
     assert.equal(hex(entryToBinary(entryToJson(bytes(binary)))), binary);
+  });
+}
+
+for (const { name, repeated, times, text, binary, reason } of vectors.longTexts) {
+  test(`fields of later versions have a greatest length: ${name}`, () => {
+    const middle = repeated.repeat(times);
+    const asText = text.join(middle);
+    const asBinary = binary.join(Buffer.from(middle).toString("hex"));
+    if (reason === undefined) {
+      assert.ok(hex(entryToBinary(asText)) === asBinary);
+      assert.ok(hex(entryToBinary(entryToJson(bytes(asBinary)))) === asBinary);
+    } else {
+      assert.throws(() => entryToBinary(asText), refusal("bad-entry"));
+      assert.throws(() => entryToJson(bytes(asBinary)), refusal("bad-entry"));
+    }
   });
 }
 

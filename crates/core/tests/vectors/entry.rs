@@ -14,6 +14,7 @@ use crate::{Hex, read};
 struct File {
     entries: Vec<TwoForms>,
     texts: Vec<Unknown>,
+    long_texts: Vec<Long>,
     refused_json: Vec<RefusedJson>,
     refused_binary: Vec<RefusedBinary>,
 }
@@ -30,6 +31,17 @@ struct Unknown {
     name: String,
     text: String,
     binary: Hex,
+}
+
+/// Both forms stand around a text that is repeated.
+#[derive(Deserialize)]
+struct Long {
+    name: String,
+    repeated: String,
+    times: usize,
+    text: [String; 2],
+    binary: [Hex; 2],
+    reason: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +72,7 @@ fn reason(error: &EntryError) -> (&'static str, Option<String>) {
         EntryError::Newer => ("newer", None),
         EntryError::Damaged => ("damaged", None),
         EntryError::TooLarge => ("too-large", None),
+        EntryError::UnknownTooLong => ("too-long", None),
         other => panic!("the vectors have no name for {other}"),
     }
 }
@@ -95,6 +108,28 @@ fn unknown_fields_have_one_text_in_the_binary_form() {
         assert_eq!(text(&ours), text(&theirs), "{}", case.name);
         assert_eq!(FileEntry::from_binary(&ours).as_ref(), Ok(&entry));
         assert_eq!(FileEntry::from_json(&entry.to_json()), Ok(entry));
+    }
+}
+
+#[test]
+fn unknown_fields_are_as_long_as_the_vectors_allow() {
+    let file: File = read("entry.json");
+    for case in file.long_texts {
+        let middle = case.repeated.repeat(case.times);
+        let text = case.text.join(&middle);
+        let [before, after] = &case.binary;
+        let binary = [&before.0, middle.as_bytes(), &after.0].concat();
+        let (of_text, of_binary) = (FileEntry::from_json(&text), FileEntry::from_binary(&binary));
+        if let Some(expected) = case.reason {
+            for refused in [of_text, of_binary] {
+                let (found, _) = reason(&refused.expect_err(&case.name));
+                assert_eq!(found, expected, "{}", case.name);
+            }
+        } else {
+            let entry = of_text.expect(&case.name);
+            assert!(entry.to_binary() == binary, "{}", case.name);
+            assert!(of_binary == Ok(entry), "{}", case.name);
+        }
     }
 }
 
