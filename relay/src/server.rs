@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use metrics::Gauge;
 use samara_core::message::Features;
 use samara_core::{MemberId, Topic};
-use samara_node::{BindError, DhtConfig, Ledger, Node, NodeConfig, Wants, bind};
+use samara_node::{BindError, DhtConfig, Ledger, Node, NodeConfig, StatusFile, Wants, bind};
 use samara_store::{Options, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -215,6 +215,7 @@ async fn start_node(config: &Config) -> Result<Node, StartError> {
     let mut node = NodeConfig::new(store, identity);
     node.ledger = Some(Ledger::beside(&config.store));
     node.wants = Some(Wants::beside(&config.store));
+    node.status = Some(StatusFile::beside(&config.store));
     node.features = Features::ROOMS;
     node.generosity.sympathy = config.sympathy;
     node.keep.clone_from(&config.peers);

@@ -42,7 +42,8 @@ pub enum Command {
     /// Get a file from whoever holds its blobs; goes on where it stopped
     #[command(visible_alias = "blob-fetch", after_help = EXIT_CODES)]
     Fetch(Fetch),
-    /// Say what the store holds
+    /// Say what the store holds and, while another command runs on it, with whom
+    /// that is connected
     #[command(visible_alias = "blob-status", after_help = EXIT_CODES)]
     Status(Status),
     /// Run a relay: a page for browsers, rooms to meet in, a keeper of blobs

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use samara_core::entry::EntryError;
 use samara_core::link::LinkError;
 use samara_node::{
-    DestinationError, IdentityError, IngestError, LedgerError, SaveError, StartError, StreamError,
-    TransferError, TransferFailure,
+    DestinationError, IdentityError, IngestError, LedgerError, SaveError, StartError, StatusError,
+    StreamError, TransferError, TransferFailure,
 };
 use samara_relay::RunError;
 use samara_store::{FlushError, OpenError, PutError};
@@ -149,6 +149,12 @@ impl From<IdentityError> for Failure {
 
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
+        Self::of(Code::Other, &error)
+    }
+}
+
+impl From<StatusError> for Failure {
+    fn from(error: StatusError) -> Self {
         Self::of(Code::Other, &error)
     }
 }

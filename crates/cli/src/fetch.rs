@@ -8,14 +8,14 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use samara_core::FileEntry;
-use samara_node::{Node, Path, State, StreamError, Streamer, Transfer, TransferEvent};
+use samara_node::{Node, State, StreamError, Streamer, Transfer, TransferEvent};
 use tokio::sync::oneshot;
 
 use crate::args::Fetch;
 use crate::exit::{Code, Failure};
 use crate::network::{self, Contacts};
 use crate::output::Output;
-use crate::report::{Event, Progress, Report, Source};
+use crate::report::{Event, Progress, Report, Source, path_name};
 use crate::{signals, source, store};
 
 /// Speed is the average over so long.
@@ -287,12 +287,4 @@ fn stream(
 fn stopped() -> Failure {
     let message = "stopped; run the same command again to go on from here";
     Failure::new(Code::Stopped, message)
-}
-
-const fn path_name(path: Path) -> &'static str {
-    match path {
-        Path::WebRtc => "webrtc",
-        Path::WebSocket => "websocket",
-        Path::Circuit => "circuit",
-    }
 }

@@ -6,8 +6,8 @@ use std::num::NonZeroU64;
 use std::path::Path;
 
 use samara_node::{
-    DhtConfig, Generosity, Ledger, Node, NodeConfig, NodeEvent, PeerUrl, Rate, Rates, Wants,
-    identity,
+    DhtConfig, Generosity, Ledger, Node, NodeConfig, NodeEvent, PeerUrl, Rate, Rates, StatusFile,
+    Wants, identity,
 };
 use samara_store::Store;
 use tokio::sync::broadcast;
@@ -38,6 +38,7 @@ pub async fn start(
     let mut config = NodeConfig::new(store, identity(dir)?);
     config.ledger = Some(Ledger::beside(dir));
     config.wants = Some(Wants::beside(dir));
+    config.status = Some(StatusFile::beside(dir));
     config.generosity = Generosity {
         sympathy: manners.sympathy,
         stingy: manners.stingy,

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use samara_node::Path;
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -97,6 +98,15 @@ pub struct Source {
     pub bytes_per_second: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub round_trip_ms: Option<u64>,
+}
+
+/// How a peer is connected, in words of the protocol.
+pub const fn path_name(path: Path) -> &'static str {
+    match path {
+        Path::WebRtc => "webrtc",
+        Path::WebSocket => "websocket",
+        Path::Circuit => "circuit",
+    }
 }
 
 /// The way events are said.

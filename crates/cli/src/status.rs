@@ -1,39 +1,64 @@
-//! `samara status`: what the store holds, what is wanted for others, and what
-//! was exchanged with whom.
+//! `samara status`: what the store holds, what is wanted for others, what was
+//! exchanged with whom, and with whom the process is connected that runs on it.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use indicatif::HumanBytes;
-use samara_node::{Account, Ledger, Wants};
-use samara_store::Stats;
+use samara_node::{ConnectedPeer, Ledger, Live, Said, Status, StatusFile, Wants};
+use samara_store::{OpenError, Options, Store};
+use serde::Serialize;
 
 use crate::exit::{Code, Failure};
+use crate::report::path_name;
 use crate::store;
 
-/// Peers that are shown, those with the most bytes.
-const SHOWN: usize = 10;
+/// In the words of `--json`.
+#[derive(Serialize)]
+struct Report<'a> {
+    store: &'a Path,
+    #[serde(flatten)]
+    status: &'a Status,
+    /// `None` when no process has the store open.
+    running: Option<Running<'a>>,
+}
+
+/// A process that has the store open.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Running<'a> {
+    process: u32,
+    /// Since it said all of this.
+    age_ms: u128,
+    #[serde(flatten)]
+    live: &'a Live,
+}
+
+/// Who told the figures.
+enum Seen {
+    /// The store itself.
+    Store(Status),
+    /// The process that has it open.
+    Process(Said),
+}
 
 /// Prints figures on standard output.
 pub fn run(json: bool, asked: Option<PathBuf>) -> Result<(), Failure> {
     let dir = store::folder(asked)?;
-    // Looking must not make anything.
-    let (stats, wants, accounts) = if dir.exists() {
-        let (store, dir) = store::open(Some(dir.clone()), None)?;
-        let wants = Wants::beside(&dir).read().map_err(|error| {
-            let text = format!("the wants in {} cannot be read: {error}", dir.display());
-            Failure::new(Code::Other, text)
-        })?;
-        let accounts = Ledger::beside(&dir).accounts()?;
-        (store.stats(), wants.len(), accounts)
-    } else {
-        (Stats::default(), 0, Vec::new())
+    let seen = look(&dir)?;
+    let (status, running) = match &seen {
+        Seen::Store(status) => (status, None),
+        Seen::Process(said) => (&said.status, Some(Running::of(said))),
+    };
+    let report = Report {
+        store: &dir,
+        status,
+        running,
     };
     let text = if json {
-        as_json(&dir, stats, wants, &accounts)
+        report.to_json()
     } else {
-        as_lines(&dir, stats, wants, &accounts)
+        report.to_lines()
     };
     crate::output::print(&text).map_err(|error| {
         Failure::new(
@@ -43,45 +68,115 @@ pub fn run(json: bool, asked: Option<PathBuf>) -> Result<(), Failure> {
     })
 }
 
-fn as_json(dir: &Path, stats: Stats, wants: usize, accounts: &[Account]) -> String {
-    let top = accounts.iter().take(SHOWN).map(|account| {
-        let seen = account.last_seen.duration_since(UNIX_EPOCH);
-        serde_json::json!({
-            "peer": account.peer.to_string(),
-            "sentBytes": account.traffic.sent,
-            "receivedBytes": account.traffic.received,
-            "lastSeen": seen.unwrap_or_default().as_secs(),
-        })
-    });
-    let figures = serde_json::json!({
-        "store": dir,
-        "blobs": stats.blobs,
-        "bytes": stats.bytes,
-        "pinnedBlobs": stats.pinned_blobs,
-        "pinnedBytes": stats.pinned_bytes,
-        "wantedBlobs": wants,
-        "knownPeers": accounts.len(),
-        "topPeers": top.collect::<Vec<_>>(),
-    });
-    format!("{figures}\n")
+fn look(dir: &Path) -> Result<Seen, Failure> {
+    // Looking must not make anything.
+    if !dir.exists() {
+        return Ok(Seen::Store(Status::default()));
+    }
+    match Store::open(dir, Options::default()) {
+        Ok(store) => Ok(Seen::Store(at_rest(&store, dir)?)),
+        Err(OpenError::InUse { .. }) => said(dir).map(Seen::Process),
+        Err(error) => Err(error.into()),
+    }
 }
 
-fn as_lines(dir: &Path, stats: Stats, wants: usize, accounts: &[Account]) -> String {
-    let mut text = format!(
-        "store   {}\nblobs   {}, {}\npinned  {}, {}\nwanted  {wants} for others\npeers   {} known\n",
-        dir.display(),
-        stats.blobs,
-        HumanBytes(stats.bytes),
-        stats.pinned_blobs,
-        HumanBytes(stats.pinned_bytes),
-        accounts.len(),
-    );
-    for account in accounts.iter().take(SHOWN) {
-        let (sent, received) = (account.traffic.sent, account.traffic.received);
-        let (sent, received) = (HumanBytes(sent), HumanBytes(received));
-        let peer = account.peer;
-        writeln!(text, "        {peer}  sent {sent}, received {received}")
-            .expect("a text takes what is written to it");
+/// What a store says that nobody else has open.
+fn at_rest(store: &Store, dir: &Path) -> Result<Status, Failure> {
+    let wants = Wants::beside(dir).read().map_err(|error| {
+        let text = format!("the wants in {} cannot be read: {error}", dir.display());
+        Failure::new(Code::Other, text)
+    })?;
+    let accounts = Ledger::beside(dir).accounts()?;
+    Ok(Status::new(store.stats(), wants.len(), &accounts))
+}
+
+/// What the process says that has the store open.
+fn said(dir: &Path) -> Result<Said, Failure> {
+    StatusFile::beside(dir).read()?.ok_or_else(|| {
+        let message = format!(
+            "another process has the store {} open and does not say how it is doing: it is \
+             starting, stopping or ingesting; try again in a moment",
+            dir.display()
+        );
+        Failure::new(Code::InUse, message)
+    })
+}
+
+impl<'a> Running<'a> {
+    fn of(said: &'a Said) -> Self {
+        Self {
+            process: said.process,
+            age_ms: said.age().as_millis(),
+            live: &said.live,
+        }
     }
-    text
+}
+
+impl Report<'_> {
+    fn to_json(&self) -> String {
+        let json = serde_json::to_string(self);
+        json.expect("figures are texts and numbers") + "\n"
+    }
+
+    fn to_lines(&self) -> String {
+        let mut text = String::new();
+        self.write_to(&mut text)
+            .expect("a text takes what is written to it");
+        text
+    }
+
+    fn write_to(&self, text: &mut String) -> std::fmt::Result {
+        let Self {
+            store,
+            status,
+            running,
+        } = self;
+        writeln!(text, "store   {}", store.display())?;
+        if let Some(Running {
+            process, age_ms, ..
+        }) = running
+        {
+            let age = *age_ms / 1000;
+            writeln!(text, "open    by process {process}; as it said {age} s ago")?;
+        }
+        let bytes = HumanBytes(status.bytes);
+        writeln!(text, "blobs   {}, {bytes}", status.blobs)?;
+        let bytes = HumanBytes(status.pinned_bytes);
+        writeln!(text, "pinned  {}, {bytes}", status.pinned_blobs)?;
+        writeln!(text, "wanted  {} for others", status.wanted_blobs)?;
+        writeln!(text, "peers   {} known", status.known_peers)?;
+        for known in &status.top_peers {
+            let peer = known.peer;
+            let sent = HumanBytes(known.sent_bytes);
+            let received = HumanBytes(known.received_bytes);
+            writeln!(text, "        {peer}  sent {sent}, received {received}")?;
+        }
+        if let Some(Running { live, .. }) = running {
+            writeln!(text, "now     {} connected", live.connected_peers)?;
+            for peer in live.peers.iter().take(SHOWN) {
+                write_peer(text, peer)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Connected peers that are shown to people, the busiest.
+const SHOWN: usize = 10;
+
+fn write_peer(text: &mut String, connected: &ConnectedPeer) -> std::fmt::Result {
+    let (peer, path) = (connected.peer, path_name(connected.path));
+    let sent = HumanBytes(connected.sent_bytes);
+    let received = HumanBytes(connected.bytes);
+    write!(
+        text,
+        "        {peer}  by {path}, sent {sent}, received {received}"
+    )?;
+    if connected.bytes_per_second > 0 {
+        write!(text, ", {}/s", HumanBytes(connected.bytes_per_second))?;
+    }
+    if let Some(round_trip) = connected.round_trip_ms {
+        write!(text, ", {round_trip} ms")?;
+    }
+    writeln!(text)
 }

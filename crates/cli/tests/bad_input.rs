@@ -155,7 +155,6 @@ fn a_store_in_use_is_left_alone() {
     desk.ingest("a", &file);
     let (_seed, address) = desk.seed("a");
     for command in [
-        vec!["status"],
         vec!["ingest", "-i", "file"],
         vec!["seed", "-i", "ENTRY.json", "--no-dht"],
         vec!["fetch", "-i", "ENTRY.json", "-o", "out", "--no-dht"],

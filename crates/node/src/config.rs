@@ -8,6 +8,7 @@ use samara_store::Store;
 use samara_swarm::{Generosity, Limits, Rates};
 
 use crate::ledger::Ledger;
+use crate::status::StatusFile;
 use crate::url::PeerUrl;
 use crate::wants::Wants;
 
@@ -22,6 +23,8 @@ pub struct NodeConfig {
     pub ledger: Option<Ledger>,
     /// Where wants of others outlast a restart.
     pub wants: Option<Wants>,
+    /// Where others read how this node is doing.
+    pub status: Option<StatusFile>,
     /// Accept WebSockets at `/ws` here. Port 0 takes any free one, see
     /// [`crate::Node::listen_addr`].
     pub listen: Option<SocketAddr>,
@@ -50,6 +53,7 @@ impl NodeConfig {
             identity,
             ledger: None,
             wants: None,
+            status: None,
             listen: None,
             keep: Vec::new(),
             dht: None,

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -44,6 +45,8 @@ struct Inner {
     /// `None` until something is asked of it, and after a failure: redb
     /// refuses to go on after one, so the next use opens it anew.
     database: Mutex<Option<Database>>,
+    /// How often something was added.
+    additions: AtomicU64,
 }
 
 /// What is known of one identity.
@@ -80,7 +83,13 @@ impl Ledger {
             path: store_dir.join("ledger.redb"),
             most,
             database: Mutex::new(None),
+            additions: AtomicU64::new(0),
         }))
+    }
+
+    /// Another number than before if something was added since.
+    pub(crate) fn additions(&self) -> u64 {
+        self.0.additions.load(Ordering::Relaxed)
     }
 
     /// All accounts, those with the most bytes first.
@@ -115,6 +124,7 @@ impl Ledger {
                 forget_oldest(&mut table, self.0.most)?;
             }
             write.commit()?;
+            self.0.additions.fetch_add(1, Ordering::Relaxed);
             Ok(())
         })
     }

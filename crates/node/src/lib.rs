@@ -20,11 +20,13 @@ mod ledger;
 mod node;
 mod replace;
 mod save;
+mod status;
 mod stream;
 mod transfer;
 mod url;
 mod wants;
 mod websocket;
+mod written;
 
 pub use bind::{BindError, bind};
 pub use config::{DhtConfig, NodeConfig};
@@ -40,6 +42,7 @@ pub use samara_swarm::{
     Traffic, TransferFailure,
 };
 pub use save::SaveError;
+pub use status::{ConnectedPeer, KnownPeer, Live, Said, Status, StatusError, StatusFile};
 pub use stream::{StreamError, Streamer};
 pub use transfer::{Transfer, TransferError, TransferEvent};
 pub use url::{PeerUrl, PeerUrlError};

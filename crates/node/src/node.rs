@@ -21,6 +21,7 @@ use crate::dht::{Dht, DhtError};
 use crate::disk::Disk;
 use crate::driver::{Command, Driver};
 use crate::ledger;
+use crate::status;
 use crate::transfer::Transfer;
 use crate::url::PeerUrl;
 use crate::wants::{self, Wants};
@@ -154,6 +155,13 @@ impl Node {
             node.0.stop.clone(),
         );
         let stop = node.0.stop.clone();
+        let looking = config.status.map(|file| {
+            let (store, machine) = (node.0.store.clone(), node.commands());
+            (
+                file,
+                status::Look::new(store, config.ledger.clone(), machine),
+            )
+        });
         let ledger = config.ledger.map(|ledger| {
             let (tell, told) = mpsc::unbounded_channel();
             node.0.tasks.spawn(ledger::keep(ledger, told, stop.clone()));
@@ -172,6 +180,9 @@ impl Node {
         node.hold_all().await;
         if let Some(wants) = config.wants {
             node.remember(wants).await;
+        }
+        if let Some((file, look)) = looking {
+            node.0.tasks.spawn(status::keep(file, look, stop.clone()));
         }
         for address in config.keep {
             node.keep(&address);

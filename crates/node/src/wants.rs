@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::driver::Command;
 use crate::replace::{Outlasts, replace};
+use crate::written::Written;
 
 /// A want and how many hops away whoever wants the blob is.
 pub type Want = (BlobId, u8);
@@ -59,10 +60,11 @@ impl Wants {
 /// Writes down what the machine wants for others whenever that has changed.
 pub(crate) async fn keep(
     wants: Wants,
-    mut written: Vec<Want>,
+    known: Vec<Want>,
     machine: mpsc::UnboundedSender<Command>,
     stop: CancellationToken,
 ) {
+    let mut written = Written::new("wants of others are", Some(known));
     while stop
         .run_until_cancelled(tokio::time::sleep(EVERY))
         .await
@@ -73,15 +75,8 @@ pub(crate) async fn keep(
         let (Ok(()), Ok(now)) = (asked, answer.await) else {
             return;
         };
-        if now == written {
-            continue;
-        }
-        let (to, rows) = (wants.clone(), now.clone());
-        let done = tokio::task::spawn_blocking(move || to.write(&rows)).await;
-        match done.expect("writing does not panic") {
-            Ok(()) => written = now,
-            Err(error) => tracing::warn!(%error, "wants of others are not written down"),
-        }
+        let to = wants.clone();
+        written.update(now, move |now| to.write(now)).await;
     }
 }
 

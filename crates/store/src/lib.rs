@@ -14,6 +14,7 @@
 //! ```text
 //! <store>/            0700
 //!   lock              held while a process has the store open
+//!   status.json       what that process says of itself, see [`status_in`]
 //!   index.redb        per blob: length, change time, inode, last use; the pins
 //!   blobs/4f/4f1c…    a blob, under all 64 digits of its id
 //!   incoming/         files being written; emptied by every open
@@ -54,6 +55,7 @@ use samara_core::BlobId;
 pub use draft::Draft;
 pub use error::{FlushError, GetError, IndexError, OpenError, PinError, PutError, RemoveError};
 pub use lease::Lease;
+pub use lock::status_in;
 pub use memory::MemoryStore;
 pub use recovery::Recovery;
 pub use store::Store;

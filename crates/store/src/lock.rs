@@ -1,9 +1,17 @@
 //! One process at a time in a store.
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use crate::error::OpenError;
+
+/// Where the process that has the store in `dir` open may say how it is doing,
+/// for those it keeps out. What a process left that was killed says nothing any
+/// more; it goes when the store is opened next.
+pub fn status_in(dir: &Path) -> PathBuf {
+    dir.join("status.json")
+}
 
 /// Keeps other processes out until it is dropped or the process ends, however
 /// it ends.
@@ -17,7 +25,15 @@ impl Lock {
         let file = options.open(dir.join("lock"));
         let file = file.map_err(|error| OpenError::io(dir, error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
+            Ok(()) => {
+                let lock = Self(file);
+                match fs::remove_file(status_in(dir)) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        Err(OpenError::io(dir, error))
+                    }
+                    Ok(()) | Err(_) => Ok(lock),
+                }
+            }
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
                 dir: dir.to_owned(),
             }),

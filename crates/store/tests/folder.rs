@@ -65,6 +65,19 @@ fn a_clone_keeps_the_store_open() {
     second.put(&blob(1, 100)).unwrap();
 }
 
+#[test]
+fn what_a_killed_process_said_of_itself_goes_at_the_next_open_and_no_sooner() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = samara_store::status_in(dir.path());
+    let first = open(dir.path());
+    fs::write(&said, "all is well").unwrap();
+    Store::open(dir.path(), Options::default()).unwrap_err();
+    assert!(said.exists());
+    drop(first);
+    open(dir.path());
+    assert!(!said.exists());
+}
+
 /// A child process shares its parent's locks until it begins its own program.
 #[cfg(unix)]
 #[test]

@@ -236,6 +236,8 @@ pub(crate) struct Serving {
     pub(crate) outgoing: usize,
     /// When its transport last took something, or began to owe.
     pub(crate) taken_at: Time,
+    /// Bytes of blobs that left for it.
+    pub(crate) sent: u64,
     pub(crate) sending: VecDeque<Sending>,
     /// Waits for its turn to have a blob loaded.
     pub(crate) in_line: bool,

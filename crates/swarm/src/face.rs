@@ -549,6 +549,8 @@ pub struct Source {
     pub bytes: u64,
     /// Bytes a second while it is asked for something, else 0.
     pub rate: u64,
+    /// Bytes of blobs that left for it, over all transfers.
+    pub sent: u64,
     /// From a request to its answer's first bytes, once measured.
     pub round_trip: Option<Millis>,
     /// Requests it has not answered.

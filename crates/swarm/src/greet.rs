@@ -238,6 +238,7 @@ impl Swarm {
                 }
                 if let Some(owner) = owner.ready_mut() {
                     owner.serving.taken_at = self.now;
+                    owner.serving.sent += served as u64;
                     peer = Some(owner.id);
                 }
             }

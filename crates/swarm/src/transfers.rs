@@ -366,6 +366,7 @@ impl Peer {
             path: self.path,
             bytes,
             rate: pace.rate().filter(|_| busy).unwrap_or_default(),
+            sent: self.serving.sent,
             round_trip: pace.round_trip(),
             requests: self.asking.requests.len(),
         }

@@ -65,6 +65,10 @@ pub(crate) enum Command {
     },
     /// A user wants to know.
     Peers { reply: oneshot::Sender<Vec<Source>> },
+    /// Every peer, and how much is wanted for others.
+    Standing {
+        reply: oneshot::Sender<(Vec<Source>, usize)>,
+    },
     /// What is wanted for others is to be written down.
     Favours { reply: oneshot::Sender<Vec<Want>> },
     /// A user is done with a transfer.
@@ -270,6 +274,9 @@ impl Driver {
             }
             Command::Peers { reply } => {
                 let _ = reply.send(self.swarm.peers());
+            }
+            Command::Standing { reply } => {
+                let _ = reply.send((self.swarm.peers(), self.swarm.favours().count()));
             }
             Command::Favours { reply } => {
                 let _ = reply.send(self.swarm.favours().collect());
