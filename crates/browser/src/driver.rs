@@ -24,6 +24,7 @@ use crate::host::{Host, HostEvent, HostSignal, to_object};
 use crate::store::{PutError, Store};
 use crate::transfers::Transfers;
 use crate::transport::{Connections, Happened};
+use crate::wants::Wants;
 
 /// How often a `WebSocket` that still has bytes to send is looked at: there is
 /// no event for it.
@@ -40,6 +41,9 @@ pub(crate) struct Driver {
     running: Cell<bool>,
     wake: Alarm,
     poll: Alarm,
+    pub wants: Wants,
+    /// Rings when the wants are to be written down.
+    pub keeping: Alarm,
 }
 
 impl Driver {
@@ -70,6 +74,8 @@ impl Driver {
                 running: Cell::new(false),
                 wake: Alarm::new(with(|driver| driver.give(Input::Tick))),
                 poll: Alarm::new(with(Self::run)),
+                wants: Wants::default(),
+                keeping: Alarm::new(with(Self::on_keep_wants)),
             }
         })
     }
@@ -115,6 +121,7 @@ impl Driver {
         if self.connections.borrow().needs_polling() {
             self.poll.set(alarm::now() + POLL);
         }
+        self.keep_wants_soon();
     }
 
     fn act_on_outputs(self: &Rc<Self>) {

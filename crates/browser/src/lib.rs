@@ -24,6 +24,7 @@ mod seed;
 mod store;
 mod transfers;
 mod transport;
+mod wants;
 
 pub use host::Host;
 pub use peer::Peer;

@@ -187,6 +187,9 @@ impl Peer {
         });
         driver.give(Input::Holding(store.blobs()));
         let named = options.named;
+        if named {
+            driver.remember().await;
+        }
         Ok(Peer { driver, named })
     }
 
@@ -209,7 +212,9 @@ impl Peer {
     pub async fn renew_identity(&self) -> Result<(), JsValue> {
         let identity = identity(&self.driver.store, self.named).await?;
         self.driver.give(Input::Identity(identity));
-        Ok(())
+        // What the old one wanted for others is not the new one's.
+        let kept = self.driver.keep_wants().await;
+        kept.map_err(|error| to_js(&error))
     }
 
     /// Bytes exchanged with each identity, most first.
@@ -367,8 +372,9 @@ impl Peer {
         for id in ids {
             self.driver.close(id);
         }
-        // Nothing to do about a ledger that cannot be written any more.
+        // Nothing to do about what cannot be written any more.
         let _ = self.driver.settle().await;
+        let _ = self.driver.keep_wants().await;
         self.driver.store.close();
     }
 }

@@ -234,9 +234,11 @@ impl Swarm {
         self.close(from, text);
     }
 
-    /// Becomes another peer: whoever knew the old one knows it no longer.
+    /// Becomes another peer: whoever knew the old one knows it no longer, not
+    /// by what it looks for on behalf of others either.
     pub(crate) fn on_identity(&mut self, identity: PeerSecret) {
         self.config.identity = identity;
+        self.end_all_favours();
         self.redial_kept();
         let known: Vec<_> = self.connections.keys().copied().collect();
         for id in known {

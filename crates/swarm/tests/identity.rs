@@ -270,6 +270,15 @@ fn a_peer_with_a_new_identity_is_another_peer() {
 }
 
 #[test]
+fn a_peer_with_a_new_identity_wants_nothing_for_others() {
+    let mut victim = Victim::greeted(Features::default());
+    victim.input(Input::Remember(vec![(blob(1), 1)]));
+    assert_eq!(victim.swarm.favours().count(), 1);
+    victim.input(Input::Identity(PeerSecret::from_bytes(&[2; 32])));
+    assert_eq!(victim.swarm.favours().count(), 0);
+}
+
+#[test]
 fn a_new_identity_connects_anew_to_what_is_kept_and_is_no_problem() {
     let (mut victim, ours) = Victim::dialing();
     victim.receive(&answer(&ours, &stranger()));

@@ -11,6 +11,8 @@ export interface ApiWindow {
 /** How the peer differs from an ordinary one. */
 export interface ApiOptions {
   maxBytes?: number;
+  /** Hops away that somebody may be whose wants it shares. */
+  sympathy?: number;
   /** The program its worker runs instead of its own. */
   program?: string;
 }
@@ -18,13 +20,14 @@ export interface ApiOptions {
 /** Opens a peer at a {@link Site} as `samara`, and leaves `open` there too. */
 export async function openApi(page: Page, relay: string, options: ApiOptions = {}): Promise<void> {
   await page.evaluate(
-    async ([relay, { program, maxBytes }]) => {
+    async ([relay, { program, maxBytes, sympathy }]) => {
       const index = "/dist/index.js";
       const { open }: Pick<ApiWindow, "open"> = await import(index);
       const url = URL.createObjectURL(new Blob([program ?? ""], { type: "text/javascript" }));
       const samara = await open({
         relays: [relay],
         ...(maxBytes !== undefined && { maxBytes }),
+        ...(sympathy !== undefined && { sympathy }),
         ...(program !== undefined && { worker: () => new Worker(url, { type: "module" }) }),
       });
       Object.assign(window, { open, samara });

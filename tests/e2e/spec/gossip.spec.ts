@@ -1,7 +1,12 @@
 /** Wants and copies that go beyond one relay. */
+import type { Page } from "@playwright/test";
+import { type ApiWindow, openApi } from "../harness/api.ts";
 import { MIB } from "../harness/input.ts";
 import type { Relay } from "../harness/relay.ts";
+import { PACKAGE, Site } from "../harness/site.ts";
 import { expect, type Tab, test } from "../harness/stage.ts";
+
+declare const window: Window & typeof globalThis & ApiWindow;
 
 const SIZE = 12 * MIB + 345;
 
@@ -78,6 +83,53 @@ test("a page with three relays is safe to close once all three proved a copy", a
   await reader.waitFor("done");
   expect(await reader.save()).toEqual({ name: input.name, hash: input.hash });
 });
+
+test("a page still looks for what others wanted after a reload", async ({ stage }) => {
+  const input = await stage.input(SIZE);
+  const holder = stage.path("holder");
+  const { entry } = await stage.ingest(input, holder);
+  const site = stage.started(await Site.start(PACKAGE));
+  const { page } = await stage.tab(site.url);
+  const first = await stage.relay([], "first");
+  await openApi(page, first.url, { sympathy: 3 });
+  const [out, store] = [stage.path("out"), stage.path("reader")];
+  const network = ["--no-dht", "--relay", first.url];
+  const reader = stage.samara("fetch", "-i", entry, "-o", out, "--store", store, ...network);
+  await expect.poll(() => wantsKept(page)).toBe(13);
+
+  // Whoever wanted it and whoever passed that on are gone before the page is back.
+  await page.reload();
+  await reader.stop();
+  await first.crash();
+  const second = await stage.relay([], "second");
+  await openApi(page, second.url, { sympathy: 3 });
+  expect(await storedBytes(page)).toBe(0);
+  await stage.seed(entry, holder, "--no-dht", "--relay", second.url);
+  await expect.poll(() => storedBytes(page)).toBeGreaterThan(input.size);
+  await expect.poll(() => wantsKept(page)).toBe(0);
+});
+
+function storedBytes(page: Page): Promise<number> {
+  return page.evaluate(() => window.samara.status().storedBytes);
+}
+
+/** Wants of others in the page's database. */
+function wantsKept(page: Page): Promise<number> {
+  return page.evaluate(async () => {
+    const database = await new Promise<IDBDatabase>((resolve, reject) => {
+      const opening = indexedDB.open("samara");
+      opening.onsuccess = () => resolve(opening.result);
+      opening.onerror = () => reject(opening.error);
+    });
+    const bytes = await new Promise<Uint8Array | undefined>((resolve, reject) => {
+      const reading = database.transaction("meta").objectStore("meta").get("wants");
+      reading.onsuccess = () => resolve(reading.result);
+      reading.onerror = () => reject(reading.error);
+    });
+    database.close();
+    return (bytes?.length ?? 0) / 33;
+  });
+}
 
 function connections(relay: Relay): Promise<number> {
   return relay.count("samara_connections");

@@ -1,5 +1,5 @@
-//! The `IndexedDB` database: blobs, a record about each, the ledger, and this
-//! peer's identity.
+//! The `IndexedDB` database: blobs, a record about each, the ledger, this peer's
+//! identity, and what it wants for others.
 //!
 //! Nothing is awaited inside a transaction but the transaction's own requests:
 //! it would end meanwhile.
@@ -25,8 +25,8 @@ const BLOBS: &str = "blobs";
 const RECORDS: &str = "records";
 /// Peer id to `[sent, received, last seen]`, see [`super::ledger`].
 pub(super) const LEDGER: &str = "ledger";
-/// Names to values, of which there is one: [`IDENTITY`].
-const META: &str = "meta";
+/// Names to values: [`IDENTITY`], and see [`super::wants`].
+pub(super) const META: &str = "meta";
 /// The secret that this profile's peer is known by.
 const IDENTITY: &str = "identity";
 
@@ -186,7 +186,7 @@ impl Database {
 ///
 /// Not by way of `idb`, whose future is over with the first failed request
 /// and gone when the transaction then aborts, which would end the worker.
-async fn commit(transaction: &IdbTransaction) -> Result<(), PutError> {
+pub(super) async fn commit(transaction: &IdbTransaction) -> Result<(), PutError> {
     let end = Promise::new(&mut |complete, abort| {
         transaction.set_oncomplete(Some(&complete));
         transaction.set_onabort(Some(&abort));

@@ -12,6 +12,7 @@ mod error;
 mod index;
 mod ledger;
 mod tabs;
+mod wants;
 mod writer;
 
 use std::cell::{Cell, RefCell};
@@ -28,6 +29,7 @@ pub(crate) use self::error::{OpenStoreError, PutError, ReadError};
 use self::index::{Index, LastUse};
 pub(crate) use self::ledger::Account;
 use self::tabs::Tabs;
+pub(crate) use self::wants::Want;
 use self::writer::Job;
 use crate::buffer;
 use crate::number::whole;
@@ -110,6 +112,16 @@ impl Store {
         };
         accounts.sort_by_key(|account| std::cmp::Reverse(bytes(account)));
         Ok(accounts)
+    }
+
+    /// What was wanted for others when it was last written down.
+    pub async fn wants(&self) -> Result<Vec<Want>, PutError> {
+        Ok(self.0.database.wants().await?)
+    }
+
+    /// Writes down what is wanted for others now.
+    pub async fn replace_wants(&self, wants: &[Want]) -> Result<(), PutError> {
+        self.0.database.replace_wants(wants).await
     }
 
     /// Calls back when blobs are evicted here, or come or go by other tabs.
