@@ -43,6 +43,8 @@ pub(crate) struct SaveFile {
     replace: bool,
     temporary: PathBuf,
     file: Mutex<Option<Arc<File>>>,
+    /// Held by whoever writes.
+    writing: Mutex<()>,
     /// Bytes written so far.
     written: AtomicU64,
 }
@@ -61,6 +63,7 @@ impl SaveFile {
             replace,
             temporary,
             file: Mutex::new(None),
+            writing: Mutex::new(()),
             written: AtomicU64::new(0),
         }
     }
@@ -90,9 +93,17 @@ impl SaveFile {
                 return Err(forged);
             };
             let offset = u64::from(index) * u64::from(self.entry.chunk_size().get());
-            let written = write_at(&file, bytes, offset).and_then(|()| self.sync_some(&file, len));
-            written.map_err(|source| self.failed(source))
+            let written = self.write_at(&file, bytes, offset);
+            let synced = written.and_then(|()| self.sync_some(&file, len));
+            synced.map_err(|source| self.failed(source))
         })
+    }
+
+    /// One thread at a time: the system lets no more write to a file at once,
+    /// and has a second one spin where this has it sleep.
+    fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        write_at(file, bytes, offset)
     }
 
     /// Has the disk work while chunks still come, instead of all at the end.
