@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use samara_core::blob::MAX_BLOB_LEN;
 
 /// Room made before anything came: a few bytes may name the largest blob.
-const RESERVED: usize = 64 << 10;
+pub(crate) const RESERVED: usize = 64 << 10;
 
 /// The parts of one blob so far, in order.
 #[derive(Default)]
@@ -19,8 +19,8 @@ pub(crate) struct WrongPart;
 
 impl Assembly {
     /// Bytes of memory it takes.
-    pub(crate) const fn len(&self) -> usize {
-        self.total
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// Adds a part; gives the whole blob with the last one.

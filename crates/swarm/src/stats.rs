@@ -8,8 +8,10 @@ use core::mem::size_of;
 
 use samara_core::BlobId;
 use samara_core::blob::MAX_BLOB_LEN;
+use samara_core::message::MAX_MESSAGE_LEN;
 
 use crate::Swarm;
+use crate::assembly::RESERVED;
 use crate::connection::{Connection, Peer};
 use crate::limits::Limits;
 use crate::serve::LOADED_AHEAD;
@@ -29,6 +31,10 @@ pub struct Memory {
     pub others: usize,
     /// Because of what the user wants and the store holds.
     pub own: usize,
+    /// Connections and rooms that others can fill.
+    pub connections: usize,
+    /// See `connections`.
+    pub rooms: usize,
 }
 
 impl Swarm {
@@ -50,6 +56,8 @@ impl Swarm {
                 + self.bans.len() * ENTRY,
             own: (self.held.len() + self.shared.len() + self.wanted.len() + self.kept.len())
                 * ENTRY,
+            connections: self.connections.len(),
+            rooms: self.rooms.len(),
         }
     }
 }
@@ -64,7 +72,7 @@ fn of_peer(peer: &Peer) -> usize {
     let parts: usize = asking
         .requests
         .values()
-        .map(|asked| asked.parts.len())
+        .map(|asked| asked.parts.memory())
         .sum();
     let sending: usize = serving.sending.iter().map(|of| of.bytes.len()).sum();
     let told = peer.telling.passed.len() + asking.broken.len();
@@ -74,16 +82,18 @@ fn of_peer(peer: &Peer) -> usize {
 
 impl Limits {
     /// What a machine with these limits holds at most because of others, with
-    /// so many connections and rooms.
-    pub const fn memory(&self, connections: usize, rooms: usize) -> usize {
-        // A claimed length is believed until the blob is there.
-        let requests = self.requests_in_flight * (MAX_BLOB_LEN + ENTRY);
-        let serving = self.requests_queued * 2 * ENTRY + LOADED_AHEAD * MAX_BLOB_LEN;
+    /// so many connections and rooms, where no blob is longer than `blob`.
+    pub fn memory(&self, connections: usize, rooms: usize, blob: usize) -> usize {
+        // A claimed length is believed until so much has come, and memory for
+        // parts doubles.
+        let requests = self.requests_in_flight * ((2 * blob).max(RESERVED) + ENTRY);
+        let serving = self.requests_queued * 2 * ENTRY + LOADED_AHEAD * blob;
         // One more message may have been queued before the limit showed.
-        let queue = self.send_queue_most + 2 * self.message;
+        let message = blob + (MAX_MESSAGE_LEN - MAX_BLOB_LEN);
+        let queue = self.send_queue_most + 2 * message;
         let wants = 3 * self.wants_per_peer * ENTRY;
         let each = CONNECTION + requests + serving + queue + wants;
-        let all = self.storing + MAX_BLOB_LEN + (self.bans + self.favours) * ENTRY;
+        let all = self.storing + blob + (self.bans + self.favours) * ENTRY;
         all + connections * each + rooms * self.members_per_room * ENTRY
     }
 }

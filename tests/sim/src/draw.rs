@@ -36,6 +36,12 @@ pub fn draw(seed: u64) -> Plan {
         let fault = fault(&mut dice, &plan);
         plan.faults.extend(fault);
     }
+    // Of a stream of their own: what was drawn before them stays as it was.
+    let mut dice = Dice::new(seed, 4);
+    for _ in 0..dice.pick(&[0, 0, 1, 2]) {
+        let fault = later_fault(&mut dice, &plan);
+        plan.faults.extend(fault);
+    }
     plan.patience = patience(&plan);
     plan
 }
@@ -248,4 +254,28 @@ fn fault(dice: &mut Dice, plan: &Plan) -> Option<Fault> {
         _ => return None,
     };
     Some(fault)
+}
+
+fn later_fault(dice: &mut Dice, plan: &Plan) -> Option<Fault> {
+    let host = Host(dice.index(plan.hosts.len()));
+    let at = moment(dice);
+    let tasks = plan.host(host).tasks.len();
+    if dice.chance(500) {
+        let part = dice.pick(&[100, 500, 1000]);
+        return Some(Fault::Evict { host, at, part });
+    }
+    let mut range = || {
+        let start = u32::try_from(dice.below(60)).unwrap_or(0);
+        let len = u32::try_from(dice.below(12)).unwrap_or(0);
+        start..start + len
+    };
+    let chunks = [range(), range()];
+    let to = at + Span::millis(dice.between(10, 60_000));
+    (tasks > 0).then(|| Fault::Seek {
+        host,
+        task: dice.index(tasks),
+        chunks,
+        from: at,
+        to,
+    })
 }

@@ -57,6 +57,8 @@ impl<'a> Calm<'a> {
                 | Fault::SlowDisk { .. }
                 | Fault::Push { .. }
                 | Fault::Play { .. }
+                | Fault::Seek { .. }
+                | Fault::Evict { .. }
                 | Fault::Full { .. }
                 | Fault::Drop { .. } => false,
             });
@@ -137,7 +139,9 @@ impl<'a> Calm<'a> {
             | Fault::Pause { .. }
             | Fault::SlowDisk { .. }
             | Fault::Push { .. }
-            | Fault::Play { .. } => false,
+            | Fault::Play { .. }
+            | Fault::Seek { .. }
+            | Fault::Evict { .. } => false,
         });
         !ended && of.room.is_none() && of.tasks[number].role != Role::Seed
     }
@@ -164,6 +168,8 @@ impl<'a> Calm<'a> {
             | Fault::SlowDisk { .. }
             | Fault::Push { .. }
             | Fault::Play { .. }
+            | Fault::Seek { .. }
+            | Fault::Evict { .. }
             | Fault::Full { .. }
             | Fault::Drop { .. } => false,
         });
@@ -197,6 +203,8 @@ impl<'a> Calm<'a> {
                 | Fault::SlowDisk { .. }
                 | Fault::Push { .. }
                 | Fault::Play { .. }
+                | Fault::Seek { .. }
+                | Fault::Evict { .. }
                 | Fault::Full { .. } => false,
             });
             task.file == file && !dropped

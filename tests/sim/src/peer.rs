@@ -3,6 +3,7 @@
 //! [`Deed`]s and [`News`], so a change of the machine's face ends here.
 
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -284,6 +285,22 @@ impl Peer {
         self.input(Input::Prioritise { transfer, order });
     }
 
+    /// Fetches these chunks only; with none named, all in the usual order.
+    pub fn seek(&mut self, task: usize, only: Vec<Range<u32>>) {
+        let transfer = transfer(task);
+        let order = if only.is_empty() {
+            Order::RarestFirst
+        } else {
+            Order::Only(only)
+        };
+        self.input(Input::Prioritise { transfer, order });
+    }
+
+    /// The store holds these no more.
+    pub fn evicted(&mut self, blobs: Vec<BlobId>) {
+        self.input(Input::Evicted(blobs));
+    }
+
     pub fn hashed(&mut self, blob: BlobId, nonce: Nonce, evidence: Option<Evidence>) {
         self.input(Input::Hashed {
             blob,
@@ -321,13 +338,26 @@ impl Peer {
         self.swarm.holds(transfer(task))
     }
 
-    /// Bytes that others make the machine hold, and how many they may, among
-    /// so many hosts.
-    pub fn memory(&self, bounds: Bounds, hosts: usize) -> (u64, u64) {
-        // Each pair may have a few connections at a time: broken ones that
-        // one side does not know of, sockets, channels, circuits.
-        let most = limits(bounds).memory(8 * hosts, 8 * hosts);
-        (self.swarm.memory().others as u64, most as u64)
+    /// Bytes that others make the machine hold, and how many they may, where
+    /// no blob is longer than `blob`.
+    pub fn memory(&self, bounds: Bounds, blob: usize) -> (u64, u64) {
+        let now = self.swarm.memory();
+        let most = limits(bounds).memory(now.connections, now.rooms, blob);
+        (now.others as u64, most as u64)
+    }
+
+    /// How many they may when nothing is under way, and each knows so many
+    /// blobs and so many others.
+    pub fn memory_at_rest(&self, blobs: usize, hosts: usize) -> u64 {
+        /// What is wanted, told, served and not found, each with an id, and
+        /// what a connection takes by itself.
+        const LISTS: usize = 6;
+        const ENTRY: usize = 64;
+        const CONNECTION: usize = 2048;
+        let now = self.swarm.memory();
+        let each = CONNECTION + LISTS * blobs * ENTRY;
+        let most = now.connections * each + (blobs + now.rooms * 4 * hosts) * ENTRY;
+        most as u64
     }
 
     fn input(&mut self, input: Input) {
@@ -384,6 +414,7 @@ fn limits(bounds: Bounds) -> Limits {
             storing: 8 << 10,
             requests_queued: 16,
             send_queue: 8 << 10,
+            send_queue_most: 32 << 10,
             serving: 8,
             owed_most: 16 << 10,
             wants_per_peer: 64,

@@ -1,6 +1,8 @@
 //! What a scenario is: plain data, drawn from a seed by [`crate::draw`],
 //! printed when it fails, and made smaller by [`crate::shrink`].
 
+use std::ops::Range;
+
 use crate::liar::Lie;
 use crate::time::{Moment, Span};
 
@@ -198,6 +200,17 @@ pub enum Fault {
         from: Moment,
         to: Moment,
     },
+    /// The user wants these chunks only, and later all of them.
+    Seek {
+        host: Host,
+        task: usize,
+        chunks: [Range<u32>; 2],
+        from: Moment,
+        to: Moment,
+    },
+    /// The store lets go of what its user has no use for, so many in a
+    /// thousand of the blobs.
+    Evict { host: Host, at: Moment, part: u64 },
     /// The store takes nothing any more.
     Full { host: Host, at: Moment },
     /// The user gives a task up.
@@ -212,11 +225,13 @@ impl Fault {
             Self::Sleep { to, .. }
             | Self::Pause { to, .. }
             | Self::Play { to, .. }
+            | Self::Seek { to, .. }
             | Self::SlowDisk { to, .. }
             | Self::Partition { to, .. } => *to,
             Self::Move { at, .. }
             | Self::Cut { at, .. }
             | Self::Push { at, .. }
+            | Self::Evict { at, .. }
             | Self::Full { at, .. }
             | Self::Drop { at, .. } => *at,
         }
@@ -315,6 +330,7 @@ impl Plan {
             Fault::Pause { host: of, task, .. }
             | Fault::Push { host: of, task, .. }
             | Fault::Play { host: of, task, .. }
+            | Fault::Seek { host: of, task, .. }
             | Fault::Drop { host: of, task, .. } => (*of, *task) == (host, number),
             Fault::Crash { .. }
             | Fault::Move { .. }
@@ -322,6 +338,7 @@ impl Plan {
             | Fault::Partition { .. }
             | Fault::Cut { .. }
             | Fault::SlowDisk { .. }
+            | Fault::Evict { .. }
             | Fault::Full { .. } => false,
         })
     }
@@ -337,6 +354,8 @@ impl Fault {
             | Self::SlowDisk { host, .. }
             | Self::Push { host, .. }
             | Self::Play { host, .. }
+            | Self::Seek { host, .. }
+            | Self::Evict { host, .. }
             | Self::Full { host, .. }
             | Self::Drop { host, .. } => *host == wanted,
             Self::Cut { a, b, .. } => *a == wanted || *b == wanted,

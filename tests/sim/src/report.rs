@@ -34,6 +34,10 @@ pub fn tally(tally: &Tally, took: Duration) -> String {
         ("worst: bytes others made one machine hold", of.memory.0),
         ("worst: the same, % of what is allowed", of.memory_part.0),
         (
+            "worst: the same at rest, % of what is allowed",
+            of.rest_part.0,
+        ),
+        (
             "worst: wants told on a connection, % of all blobs",
             of.wants.0,
         ),

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::checks::{Breach, Figures, Invariant, TaskSeen};
+use crate::checks::{Breach, Figures, Invariant, Observed, TaskSeen};
 use crate::dice::Dice;
 use crate::file::File;
 use crate::net::Net;
@@ -44,6 +44,7 @@ pub fn run(plan: &Plan) -> Outcome {
         }
     }
     net.checks.on_end();
+    check_rest(&mut net);
     for duty in &duties {
         hold_against(&mut net, duty);
     }
@@ -69,6 +70,31 @@ fn all_done(net: &Net, duties: &[Duty]) -> bool {
     let must = duties.iter().filter(|duty| duty.must_complete);
     let mut seen = must.map(|duty| net.checks.task(duty.host, duty.task));
     seen.all(|seen| seen.is_some_and(|seen| seen.done.is_some()))
+}
+
+/// Machines that have done everything, among honest ones, hold next to nothing.
+fn check_rest(net: &mut Net) {
+    let honest = net.plan.present().all(|(_, of)| of.is_honest());
+    let mut tasks = net
+        .plan
+        .present()
+        .flat_map(|(host, of)| (0..of.tasks.len()).map(move |task| (host, task)));
+    let done = tasks.all(|(host, task)| {
+        let seen = net.checks.task(host, task);
+        seen.is_some_and(|seen| seen.done.is_some())
+    });
+    if !honest || !done {
+        return;
+    }
+    for state in &net.hosts {
+        if let Some(peer) = &state.peer {
+            net.checks.check_rest(&Observed {
+                host: state.host(),
+                now: net.now,
+                peer,
+            });
+        }
+    }
 }
 
 /// The line's own time for what was missing.

@@ -13,9 +13,12 @@ use crate::time::{Moment, Span};
 
 /// Chunks of the file that a crowd reads: 100 MiB of them.
 const CHUNKS: u64 = 100;
-/// A simulated chunk of 16 KiB stands for one of 1 MiB.
-const CHUNK: u32 = 16 << 10;
-const WEIGHT: u64 = 64;
+/// A simulated chunk of 64 KiB stands for one of 1 MiB.
+const CHUNK: u32 = 64 << 10;
+const WEIGHT: u64 = 16;
+/// A part of 4 KiB stands for one of 64 KiB, as data channels carry them. What
+/// else is said fits into it at its own length.
+const MESSAGE: usize = 4 << 10;
 
 /// Lines of 20 Mbit/s up and 100 Mbit/s down.
 const LINE: Line = Line {
@@ -62,7 +65,7 @@ pub fn crowd(seed: u64, readers: usize) -> Crowd {
     plan.hosts.push(relay);
     for number in 0..=readers {
         let role = if number == 0 { Role::Seed } else { Role::Read };
-        let mut of = host(Kind::Browser, Bounds::Scaled(64));
+        let mut of = host(Kind::Browser, Bounds::Scaled(16));
         of.keeps = vec![Host(0)];
         of.tasks = vec![Task {
             file: 0,
@@ -184,8 +187,7 @@ fn host(kind: Kind, bounds: Bounds) -> HostPlan {
         disk: Disk {
             latency: Span::millis(1),
         },
-        // A blob comes in parts, as large ones do on a data channel.
-        channel_message: 4096,
+        channel_message: MESSAGE,
         bounds,
         ..HostPlan::plain(kind)
     }

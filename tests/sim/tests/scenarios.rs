@@ -26,7 +26,10 @@ fn ten_thousand_random_scenarios_hold() {
         panic!("{}", report::failure(*seed));
     }
     assert_eq!(tally.scenarios, SCENARIOS);
-    assert!(tally.figures.completed > SCENARIOS, "{:?}", tally.figures);
+    let figures = &tally.figures;
+    assert!(figures.completed > SCENARIOS, "{figures:?}");
+    // Crashes, cuts and liars cost some; what a scheduler wastes comes on top.
+    assert!(figures.wasted_all < figures.received / 6, "{figures:?}");
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub struct Figures {
     pub memory: Worst,
     /// The same as a part of what is allowed, in percent.
     pub memory_part: Worst,
+    /// Bytes held by a machine at rest, in percent of what is allowed.
+    pub rest_part: Worst,
     /// Wants told on one connection, in percent of all blobs there are.
     pub wants: Worst,
     /// Bytes that came to one host for nothing.
@@ -58,6 +60,7 @@ impl Figures {
         self.twice.raise(other.twice.0);
         self.memory.raise(other.memory.0);
         self.memory_part.raise(other.memory_part.0);
+        self.rest_part.raise(other.rest_part.0);
         self.wants_told += other.wants_told;
         self.wasted_all += other.wasted_all;
         self.wants.raise(other.wants.0);

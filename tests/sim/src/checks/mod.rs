@@ -66,6 +66,8 @@ pub(crate) struct Observed<'a> {
 pub(crate) struct Checks {
     plan: Rc<Plan>,
     files: Rc<[File]>,
+    /// Every blob of every file.
+    known: BTreeSet<BlobId>,
     breach: Option<Breach>,
     hosts: Vec<Watched>,
     /// Whose identity is whose.
@@ -109,8 +111,11 @@ pub(crate) struct TaskSeen {
 impl Checks {
     pub(crate) fn new(plan: &Rc<Plan>, files: Rc<[File]>) -> Self {
         let hosts = plan.hosts.iter().map(|_| Watched::default()).collect();
+        let blobs = files.iter().flat_map(|file| &file.blobs);
+        let ids = blobs.map(|(id, _)| *id);
         Self {
             plan: plan.clone(),
+            known: ids.collect(),
             files,
             breach: None,
             hosts,
@@ -232,18 +237,37 @@ impl Checks {
             return;
         }
         watched.handled = 0;
-        let (held, most) = seen
-            .peer
-            .memory(self.plan.host(seen.host).bounds, self.plan.hosts.len());
+        let bounds = self.plan.host(seen.host).bounds;
+        let (held, most) = seen.peer.memory(bounds, self.longest_blob());
         self.figures.memory.raise(held);
         self.figures.memory_part.raise(held * 100 / most);
+        self.bound_memory(seen.host, seen.now, held, most);
+    }
+
+    fn bound_memory(&mut self, host: Host, now: Moment, held: u64, most: u64) {
         if held > most {
-            let what = format!(
-                "{:?} holds {held} bytes where {most} are allowed",
-                seen.host
-            );
-            self.breached(Invariant::Memory, seen.now, what);
+            let what = format!("{host:?} holds {held} bytes where {most} are allowed");
+            self.breached(Invariant::Memory, now, what);
         }
+    }
+
+    /// Lists of ids may be longer than what small files are cut into.
+    fn longest_blob(&self) -> usize {
+        const LIST: usize = 4096;
+        let blobs = self.files.iter().flat_map(|file| &file.blobs);
+        let longest = blobs.map(|(_, bytes)| bytes.len()).max();
+        longest.unwrap_or_default().max(LIST)
+    }
+
+    /// Nothing is under way any more: whatever a machine still holds, it would
+    /// hold for ever.
+    pub(crate) fn check_rest(&mut self, seen: &Observed<'_>) {
+        let bounds = self.plan.host(seen.host).bounds;
+        let (held, _) = seen.peer.memory(bounds, self.longest_blob());
+        let known = self.files.iter().map(|file| file.blobs.len()).sum();
+        let most = seen.peer.memory_at_rest(known, self.plan.hosts.len());
+        self.figures.rest_part.raise(held * 100 / most.max(1));
+        self.bound_memory(seen.host, seen.now, held, most);
     }
 
     fn check_progress(&mut self, seen: &Observed<'_>, task: usize) {

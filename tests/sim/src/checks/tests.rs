@@ -162,6 +162,28 @@ fn a_want_told_twice_is_a_breach_unless_it_changed() {
 }
 
 #[test]
+fn a_want_told_over_and_over_is_a_breach_although_it_changes() {
+    let (mut checks, files) = checks();
+    let blob = files[0].blobs[0].0;
+    let store = BTreeMap::new();
+    for _ in 0..files[0].blobs.len() * super::wants::OFTEN {
+        for hops in [Hops::OWN, Hops::WITHDRAWN] {
+            say(&mut checks, &Message::Want([(blob, hops)].into()), &store);
+        }
+    }
+    assert_eq!(broken(&checks), Some(Invariant::Wants));
+}
+
+#[test]
+fn a_machine_that_holds_more_than_it_may_is_a_breach() {
+    let (mut checks, _) = checks();
+    checks.bound_memory(A, NOW, 100, 100);
+    assert_eq!(broken(&checks), None);
+    checks.bound_memory(A, NOW, 101, 100);
+    assert_eq!(broken(&checks), Some(Invariant::Memory));
+}
+
+#[test]
 fn a_machine_that_wakes_without_end_is_a_breach() {
     let (mut checks, _) = checks();
     for _ in 0..1000 {

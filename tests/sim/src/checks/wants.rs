@@ -10,6 +10,10 @@ use crate::net::Talk;
 use crate::plan::Host;
 use crate::time::Moment;
 
+/// How often a want is told on one connection at most, for each blob there is:
+/// its distance changes as others come and go, and it is withdrawn.
+pub(super) const OFTEN: usize = 16;
+
 /// Wants that stand between two hosts.
 #[derive(Default)]
 pub(super) struct Standing {
@@ -51,14 +55,20 @@ impl Checks {
             return;
         };
         self.figures.wants_told += wants.len() as u64;
-        let known: usize = self.files.iter().map(|file| file.blobs.len()).sum();
         if let Some(blob) = self.hosts[host.0].standing.tell(talk, wants) {
             let what = format!("{host:?} told its want of {blob:?} twice");
             self.breached(Invariant::Wants, now, what);
         }
+        // Not what a flood makes up: of that, a peer is told what others remember.
+        let real = wants.iter().filter(|(blob, _)| self.known.contains(blob));
+        let real = real.count();
         let told = self.hosts[host.0].told.entry(talk).or_default();
-        *told += wants.len();
-        let percent = *told * 100 / known.max(1);
-        self.figures.wants.raise(percent as u64);
+        *told += real;
+        let (told, known) = (*told, self.known.len());
+        self.figures.wants.raise((told * 100 / known.max(1)) as u64);
+        if told > known * OFTEN {
+            let what = format!("{host:?} told {told} wants of {known} blobs on one connection");
+            self.breached(Invariant::Wants, now, what);
+        }
     }
 }

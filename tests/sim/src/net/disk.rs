@@ -1,6 +1,8 @@
 //! Stores: every blob is verified as a real store verifies it, takes the disk
 //! its time, and needs room.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use samara_core::message::Nonce;
 use samara_core::possession::Evidence;
@@ -89,6 +91,28 @@ impl Net {
     fn far(&self, host: Host, connection: ConnectionId) -> Option<Host> {
         let (wire, side) = self.hosts[host.0].ends.get(&connection)?;
         Some(self.wires.get(wire)?.end(side.other()).host)
+    }
+
+    /// Blobs that none of the host's files needs make room.
+    pub(super) fn evict(&mut self, host: Host, part: u64) {
+        let files = self.files.clone();
+        let tasks = self.plan.host(host).tasks.iter();
+        let own: BTreeSet<_> = tasks
+            .flat_map(|task| files[task.file].blobs.iter().map(|(id, _)| *id))
+            .collect();
+        let held = self.host(host).store.keys().copied();
+        let foreign: Vec<_> = held.filter(|id| !own.contains(id)).collect();
+        let mut gone = Vec::new();
+        for id in foreign {
+            if self.dice.chance(part)
+                && let Some(bytes) = self.host(host).store.remove(&id)
+            {
+                let room = &mut self.host(host).room;
+                *room = room.saturating_add(u64::from(len32(&bytes)));
+                gone.push(id);
+            }
+        }
+        self.tell(host, |peer| peer.evicted(gone));
     }
 
     fn put(&mut self, host: Host, id: BlobId, bytes: Bytes) -> Stored {

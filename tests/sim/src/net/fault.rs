@@ -20,6 +20,7 @@ impl Net {
             Fault::Sleep { from, to, .. }
             | Fault::Pause { from, to, .. }
             | Fault::Play { from, to, .. }
+            | Fault::Seek { from, to, .. }
             | Fault::SlowDisk { from, to, .. }
             | Fault::Partition { from, to, .. } => {
                 at(*from, true);
@@ -28,6 +29,7 @@ impl Net {
             Fault::Move { at: from, .. }
             | Fault::Cut { at: from, .. }
             | Fault::Push { at: from, .. }
+            | Fault::Evict { at: from, .. }
             | Fault::Full { at: from, .. }
             | Fault::Drop { at: from, .. } => at(*from, true),
         }
@@ -71,6 +73,13 @@ impl Net {
                 let from = begins.then_some(*chunk);
                 self.tell(*host, |peer| peer.play(*task, from));
             }
+            Fault::Seek {
+                host, task, chunks, ..
+            } => {
+                let only = if begins { chunks.to_vec() } else { Vec::new() };
+                self.tell(*host, |peer| peer.seek(*task, only));
+            }
+            Fault::Evict { host, part, .. } => self.evict(*host, *part),
             Fault::Full { host, .. } => self.host(*host).room = 0,
             Fault::Drop { host, task, .. } => {
                 if self.host(*host).tasks.remove(task).is_some() {

@@ -84,7 +84,7 @@ impl HostState {
         }
     }
 
-    pub(super) const fn host(&self) -> Host {
+    pub(crate) const fn host(&self) -> Host {
         self.host
     }
 
