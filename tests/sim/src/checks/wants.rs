@@ -12,7 +12,7 @@ use crate::time::Moment;
 
 /// How often a want is told on one connection at most, for each blob there is:
 /// its distance changes as others come and go, and it is withdrawn.
-pub(super) const OFTEN: usize = 16;
+pub(super) const OFTEN: usize = 32;
 
 /// Wants that stand between two hosts.
 #[derive(Default)]

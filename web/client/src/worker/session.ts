@@ -16,7 +16,7 @@ import { Transfers } from "./transfers.ts";
 import { turn } from "./turn.ts";
 
 /** How often the page hears of gradual change, in milliseconds. */
-const REPORT_EVERY = 200;
+const REPORT_EVERY = 500;
 
 /** Chunks read and opened at once when a file is put together. */
 const READ_AHEAD = 4;
