@@ -72,7 +72,7 @@ impl Driver {
                 host,
                 inbox: RefCell::default(),
                 running: Cell::new(false),
-                wake: Alarm::new(with(|driver| driver.give(Input::Tick))),
+                wake: Alarm::new(with(Self::tick)),
                 poll: Alarm::new(with(Self::run)),
                 wants: Wants::default(),
                 keeping: Alarm::new(with(Self::on_keep_wants)),
@@ -84,6 +84,14 @@ impl Driver {
     pub fn give(self: &Rc<Self>, input: Input) {
         self.inbox.borrow_mut().push_back(input);
         self.run();
+    }
+
+    /// Time has passed. A hidden tab hears of it once a minute: what its
+    /// sockets took meanwhile is told first, or they would seem stuck.
+    fn tick(self: &Rc<Self>) {
+        let mut inputs = self.connections.borrow_mut().drained();
+        inputs.push(Input::Tick);
+        self.give_all(inputs);
     }
 
     /// Several things happened.
@@ -213,6 +221,7 @@ impl Driver {
             driver.give(Input::Hashed {
                 blob,
                 nonce,
+                prover,
                 evidence,
             });
         });

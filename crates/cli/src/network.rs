@@ -125,7 +125,10 @@ impl Contacts {
                 }
                 Event::Connection { address, problem }
             }
-            NodeEvent::Misbehaved { what } => Event::Misbehaved { what },
+            NodeEvent::Misbehaved { peer, what } => Event::Misbehaved {
+                peer: peer.map(|peer| peer.to_string()),
+                what,
+            },
             NodeEvent::Announced { .. } => Event::Announced { problem: None },
             NodeEvent::Unannounced { problem, .. } => Event::Announced {
                 problem: Some(problem),

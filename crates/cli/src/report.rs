@@ -59,7 +59,11 @@ pub enum Event {
     /// A peer keeps no more of a pushed file.
     PushRefused { reason: String },
     /// A peer broke the protocol and was cut off.
-    Misbehaved { what: String },
+    Misbehaved {
+        /// Who, if it had proven that.
+        peer: Option<String>,
+        what: String,
+    },
     /// So many of a file's chunks are in the store.
     Held { chunks: usize, total_chunks: usize },
     /// All of the file is in the store and is served.
@@ -232,7 +236,10 @@ fn line(event: &Event) -> Option<String> {
             format!("{copies} of {target} whole copies are kept elsewhere")
         }
         Event::PushRefused { reason } => format!("a peer keeps no more of it: {reason}"),
-        Event::Misbehaved { what } => format!("a peer was cut off: {what}"),
+        Event::Misbehaved { peer, what } => match peer {
+            Some(peer) => format!("peer {peer} was cut off: {what}"),
+            None => format!("a peer was cut off: {what}"),
+        },
         Event::Held {
             chunks,
             total_chunks,

@@ -108,6 +108,7 @@ impl Disk {
             Command::Input(Input::Hashed {
                 blob,
                 nonce,
+                prover,
                 evidence,
             })
         });

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use samara_core::{BlobId, Topic};
+use samara_core::{BlobId, PeerId, Topic};
 use samara_store::Store;
 use samara_swarm::{Input, Path, Problem, Source, Swarm, Target, TransferId};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -66,6 +66,8 @@ pub enum NodeEvent {
     },
     /// A peer broke the protocol and was cut off.
     Misbehaved {
+        /// Who, if it had proven that.
+        peer: Option<PeerId>,
         /// What it did.
         what: String,
     },

@@ -203,7 +203,7 @@ impl Swarm {
 
     /// Nothing a peer claims is believed: it is not asked while its
     /// connections end one after the other.
-    fn distrust(&mut self, peer: PeerId) {
+    pub(crate) fn distrust(&mut self, peer: PeerId) {
         for id in self.connections_of(peer) {
             let has = self.peer_mut(id).map(|peer| peer.asking.has.clone());
             for blob in has.unwrap_or_default().keys() {
@@ -213,9 +213,9 @@ impl Swarm {
     }
 
     /// Two peers may have dialed each other: a ban ends every connection.
-    fn close_banned(&mut self, peer: PeerId) {
+    pub(crate) fn close_banned(&mut self, peer: PeerId) {
         for id in self.connections_of(peer) {
-            self.close(id, "the peer is banned for having sent a wrong blob");
+            self.close(id, "the peer is banned for what it sent");
         }
     }
 

@@ -230,6 +230,8 @@ impl Asked {
 #[derive(Default)]
 pub(crate) struct Serving {
     pub(crate) queue: VecDeque<(RequestId, BlobId)>,
+    /// The last number it gave a request.
+    pub(crate) last_request: u32,
     /// Loads under way for this peer, with their lengths.
     pub(crate) loading: BTreeMap<RequestId, u32>,
     /// Bytes of blobs on their way to it, as last counted.
@@ -269,6 +271,11 @@ pub(crate) struct Telling {
 }
 
 impl Telling {
+    /// Whether it was told that a transfer here wants a blob.
+    pub(crate) fn tells(&self, blob: &BlobId) -> bool {
+        self.told.values().any(|told| told.contains(blob))
+    }
+
     /// A want is over; whether it was told.
     pub(crate) fn answered(&mut self, blob: BlobId) -> bool {
         let told = self.told.values_mut();

@@ -298,6 +298,8 @@ pub enum Input {
         blob: BlobId,
         /// The nonce.
         nonce: Nonce,
+        /// Whose possession it shows.
+        prover: PeerId,
         /// The hash; `None` when the store has lost the blob.
         evidence: Option<Evidence>,
     },

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use samara_core::identity::Role;
 use samara_core::message::{ErrorCode, MIN_MESSAGE_LEN};
 use samara_core::{Message, RequestId};
 
@@ -60,7 +61,7 @@ impl Swarm {
         let first = connection.meeting().is_none_or(|meeting| meeting.began);
         let binding = self.binding(id, path, transport);
         let step = if first {
-            let ours = self.handshake(max_message);
+            let ours = self.handshake(Role::Dialer, max_message);
             Step::Called { ours }
         } else {
             Step::Listening
@@ -204,9 +205,14 @@ impl Swarm {
             served,
         });
         if let Some(owner) = self.connections.get_mut(&owner) {
+            let idle = owner.queued == 0;
             owner.queued += len;
             owner.leaving.begin(self.now);
+            if let Some(peer) = owner.ready_mut().filter(|_| idle) {
+                peer.serving.taken_at = self.now;
+            }
         }
+        self.arm(self.now + self.config.limits.stall_whole);
         self.outputs.push_back(Output::Send {
             connection: carrier,
             message: bytes,

@@ -194,7 +194,7 @@ impl Swarm {
             };
             let at = match &connection.stage {
                 Stage::Dialing { until } | Stage::Greeting { until, .. } => Some(*until),
-                Stage::Ready(peer) => self.deadline(peer),
+                Stage::Ready(peer) => self.deadline(peer, connection.queued),
             };
             let Some(at) = at else {
                 continue;
@@ -208,7 +208,7 @@ impl Swarm {
                 Stage::Greeting { .. } => {
                     self.misbehaved(id, ErrorCode::TIMEOUT, "no handshake in time");
                 }
-                Stage::Ready(ref peer) if self.is_untaken(peer) => {
+                Stage::Ready(ref peer) if self.is_untaken(peer, connection.queued) => {
                     self.misbehaved(id, ErrorCode::TOO_MANY, UNTAKEN);
                 }
                 Stage::Ready(_) => self.give_up(id),
@@ -217,17 +217,17 @@ impl Swarm {
     }
 
     /// When a peer's time is up; `None` while nothing is due either way.
-    fn deadline(&self, peer: &Peer) -> Option<Time> {
+    fn deadline(&self, peer: &Peer, queued: usize) -> Option<Time> {
         let owes = peer.asking.last_heard + self.patience(peer);
         let owes = Some(owes).filter(|_| !peer.asking.requests.is_empty());
         let takes = peer.serving.taken_at + self.config.limits.stall_whole;
-        let takes = Some(takes).filter(|_| peer.serving.waits_for_transport());
-        owes.into_iter().chain(takes).min()
+        let waits = queued > 0 || peer.serving.waits_for_transport();
+        owes.into_iter().chain(Some(takes).filter(|_| waits)).min()
     }
 
-    fn is_untaken(&self, peer: &Peer) -> bool {
+    fn is_untaken(&self, peer: &Peer, queued: usize) -> bool {
         let until = peer.serving.taken_at + self.config.limits.stall_whole;
-        peer.serving.waits_for_transport() && until <= self.now
+        (queued > 0 || peer.serving.waits_for_transport()) && until <= self.now
     }
 
     /// How long a source that owes a blob may be silent.

@@ -71,7 +71,7 @@ use alloc::vec::Vec;
 
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng as _;
-use samara_core::message::{ErrorCode, Nonce};
+use samara_core::message::ErrorCode;
 use samara_core::{BlobId, Message, PeerId, RequestId, Topic};
 
 use crate::answer::Storing;
@@ -82,7 +82,7 @@ use crate::gossip::Gossip;
 use crate::keep::Kept;
 use crate::ledger::Ledger;
 use crate::meet::Room;
-use crate::push::Purpose;
+use crate::push::{Purpose, Question};
 use crate::serve::{Turns, Waiter};
 use crate::transfer::Transfer;
 use crate::uplink::Uplink;
@@ -135,7 +135,7 @@ pub struct Swarm {
     /// How often each blob was served.
     served: BTreeMap<BlobId, u32>,
     /// Blobs the driver was told to hash, and what for.
-    hashing: BTreeMap<(BlobId, Nonce), Vec<Purpose>>,
+    hashing: BTreeMap<Question, Vec<Purpose>>,
     gossip: Gossip,
     rooms: BTreeMap<(ConnectionId, Topic), Room>,
     kept: BTreeMap<String, Kept>,
@@ -244,8 +244,9 @@ impl Swarm {
             Input::Hashed {
                 blob,
                 nonce,
+                prover,
                 evidence,
-            } => self.on_hashed(blob, nonce, evidence),
+            } => self.on_hashed((blob, nonce, prover), evidence),
             Input::Pause { transfer } => self.on_pause(transfer),
             Input::Resume { transfer } => self.on_resume(transfer),
             Input::Drop { transfer } => self.on_drop(transfer),

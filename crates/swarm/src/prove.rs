@@ -31,21 +31,26 @@ const FEATURES: Features = Features::PARTS
     .with(Features::BITFIELD);
 
 impl Swarm {
-    pub(crate) fn handshake(&mut self, max_message: usize) -> Handshake {
+    pub(crate) fn handshake(&mut self, role: Role, max_message: usize) -> Handshake {
         let max_message = max_message.min(self.config.limits.message);
         let mut nonce = [0; Nonce::LEN];
         self.rng.fill_bytes(&mut nonce);
         Handshake {
             version: PROTOCOL_VERSION,
-            features: self.features(),
+            features: self.features(role),
             peer: self.config.identity.peer(),
             max_message: u32::try_from(max_message).unwrap_or(u32::MAX),
             nonce: Nonce::from_bytes(nonce),
         }
     }
 
-    fn features(&self) -> Features {
+    fn features(&self, role: Role) -> Features {
         let features = self.config.features.with(FEATURES);
+        let features = match role {
+            Role::Dialed => features,
+            // Rooms are kept for those who come.
+            Role::Dialer => features.without(Features::ROOMS),
+        };
         if self.config.generosity.sympathy > 0 {
             features.with(Features::KEEPS)
         } else {
@@ -120,7 +125,7 @@ impl Swarm {
         if !self.is_welcome(from, &theirs) {
             return;
         }
-        let ours = self.handshake(greeting.max_message);
+        let ours = self.handshake(Role::Dialed, greeting.max_message);
         let said = Said {
             dialer: &theirs,
             dialed: &ours,

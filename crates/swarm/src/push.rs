@@ -66,6 +66,8 @@ pub(crate) struct Keeping {
 struct PushTo {
     cursor: usize,
     offered: BTreeSet<BlobId>,
+    /// Claimed and not proven: not offered to this keeper again.
+    failed: BTreeSet<BlobId>,
 }
 
 struct Challenge {
@@ -76,6 +78,9 @@ struct Challenge {
     theirs: Option<Evidence>,
     ours: Option<Evidence>,
 }
+
+/// What is hashed: whoever proves a blob answers for itself only.
+pub(crate) type Question = (BlobId, Nonce, PeerId);
 
 /// What a hash is computed for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -155,6 +160,9 @@ impl Swarm {
         for connection in self.connections.values_mut() {
             if let Some(peer) = connection.ready_mut() {
                 peer.keeping.full = false;
+                if let Some(push) = peer.keeping.pushes.get_mut(&transfer) {
+                    push.failed.clear();
+                }
             }
         }
         self.push_anew(transfer);
@@ -193,7 +201,8 @@ impl Swarm {
                 && let Some(blob) = pushing.blobs.get(push.cursor).copied()
             {
                 push.cursor += 1;
-                let wanted = pushing.missing(&blob) > 0 && !pushing.is_proven_by(&blob, peer.id);
+                let done = pushing.is_proven_by(&blob, peer.id) || push.failed.contains(&blob);
+                let wanted = pushing.missing(&blob) > 0 && !done;
                 let len = self.held.get(&blob).filter(|_| wanted);
                 if let Some(len) = len
                     && push.offered.insert(blob)
@@ -318,7 +327,8 @@ impl Swarm {
     }
 
     fn hash(&mut self, purpose: Purpose, blob: BlobId, prover: PeerId, nonce: Nonce) {
-        self.hashing.entry((blob, nonce)).or_default().push(purpose);
+        let question = (blob, nonce, prover);
+        self.hashing.entry(question).or_default().push(purpose);
         self.outputs.push_back(Output::Hash {
             blob,
             nonce,
@@ -349,8 +359,9 @@ impl Swarm {
         self.hash(Purpose::Prove(from, request), blob, prover, nonce);
     }
 
-    pub(crate) fn on_hashed(&mut self, blob: BlobId, nonce: Nonce, evidence: Option<Evidence>) {
-        for purpose in self.hashing.remove(&(blob, nonce)).unwrap_or_default() {
+    pub(crate) fn on_hashed(&mut self, question: Question, evidence: Option<Evidence>) {
+        let (blob, _, _) = question;
+        for purpose in self.hashing.remove(&question).unwrap_or_default() {
             match (purpose, evidence) {
                 (Purpose::Prove(to, request), evidence) => {
                     self.prove(to, request, blob, evidence);
@@ -417,7 +428,10 @@ impl Swarm {
             self.on_proven(of, request, peer);
         } else {
             self.bans.ban(peer, self.now);
+            self.distrust(peer);
             self.misbehaved(of, ErrorCode::WRONG_BLOB, "a false proof of possession");
+            self.close_banned(peer);
+            self.ask_all();
         }
     }
 
@@ -436,13 +450,19 @@ impl Swarm {
         self.challenge(of);
     }
 
-    /// A challenge comes to nothing: the copy does not count.
+    /// A challenge comes to nothing: the copy does not count, and another
+    /// keeper is to have it.
     fn drop_challenge(&mut self, of: ConnectionId, request: RequestId) {
-        if let Some(challenge) = self.end_challenge(of, request) {
-            let pushed = self.transfers.get_mut(&challenge.transfer);
+        if let Some(Challenge { transfer, blob, .. }) = self.end_challenge(of, request) {
+            let pushed = self.transfers.get_mut(&transfer);
             if let Some(pushing) = pushed.and_then(|t| t.pushing.as_mut()) {
-                pushing.unoffer(&challenge.blob);
+                pushing.unoffer(&blob);
             }
+            if let Some(peer) = self.peer_mut(of) {
+                let push = peer.keeping.pushes.entry(transfer).or_default();
+                push.failed.insert(blob);
+            }
+            self.push_anew(transfer);
         }
         self.challenge(of);
     }

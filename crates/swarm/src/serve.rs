@@ -9,6 +9,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::collections::btree_map::Entry;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use samara_core::message::{ErrorCode, Features, PART_HEADER_LEN, RESPONSE_HEADER_LEN};
@@ -17,12 +18,17 @@ use samara_core::{BlobId, Message, RequestId};
 use crate::Swarm;
 use crate::connection::{Connection, Peer, Sending, Serving};
 use crate::face::{ConnectionId, Output, TransferId};
+use crate::greet::UNEXPECTED;
 use crate::limits::Limits;
 use crate::relieve::LOOK;
+use crate::time::Millis;
 
 /// Blobs of one peer that are loaded or being loaded: one on its way, one
 /// behind it so that the transport never waits for the disk.
 pub(crate) const LOADED_AHEAD: usize = 2;
+
+/// An asker that took nothing for so long holds nobody else up.
+const STUCK: Millis = Millis::seconds(3);
 
 /// Who a blob is loaded for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,6 +54,11 @@ impl Swarm {
         let Some(peer) = self.peer_mut(from) else {
             return;
         };
+        if request.0 <= peer.serving.last_request {
+            let what = "a request with a number that was used before";
+            return self.misbehaved(from, UNEXPECTED, what);
+        }
+        peer.serving.last_request = request.0;
         if peer.serving.queue.len() >= most {
             return self.misbehaved(from, ErrorCode::TOO_MANY, "too many requests at once");
         }
@@ -95,7 +106,13 @@ impl Swarm {
         let Some(peer) = connection.ready_mut() else {
             return;
         };
-        let now = peer.serving.unsent() + queued;
+        // What is not taken does not fill the line.
+        let stuck = queued > 0 && self.now.since(peer.serving.taken_at) >= STUCK;
+        let now = if stuck {
+            0
+        } else {
+            peer.serving.unsent() + queued
+        };
         let before = core::mem::replace(&mut peer.serving.outgoing, now);
         self.outgoing = self.outgoing.saturating_sub(before) + now;
     }
@@ -211,6 +228,17 @@ impl Swarm {
     /// Those in line are not held up by askers that take nothing.
     pub(crate) fn run_line(&mut self) {
         self.count_left(0);
+        if !self.turns.loads.is_empty() {
+            let peers = self.connections.iter();
+            let stuck = peers.filter_map(|(id, connection)| {
+                let serving = &connection.ready()?.serving;
+                let still = self.now.since(serving.taken_at) >= STUCK;
+                (serving.outgoing > 0 && still).then_some(*id)
+            });
+            for id in stuck.collect::<Vec<_>>() {
+                self.count_outgoing(id);
+            }
+        }
         self.load_next();
     }
 

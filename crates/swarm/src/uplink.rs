@@ -31,7 +31,7 @@ pub(crate) struct Uplink {
     window: usize,
     least: usize,
     /// Bytes a second that left with this window.
-    rate: u64,
+    rate: Option<u64>,
     trial: Option<Trial>,
     next: Trial,
     failures: u32,
@@ -48,7 +48,7 @@ impl Uplink {
         Self {
             window: least,
             least,
-            rate: 0,
+            rate: None,
             trial: None,
             next: Trial::More,
             failures: 0,
@@ -84,19 +84,18 @@ impl Uplink {
     }
 
     fn measured(&mut self, now: Time, rate: u64) {
-        let before = self.rate;
-        if before == 0 {
-            self.rate = rate;
+        let Some(before) = self.rate else {
+            self.rate = Some(rate);
             return;
-        }
+        };
         match self.trial.take() {
             Some(Trial::More) if rate < before + before / 8 => self.failed(now, Trial::More),
             Some(Trial::Less) if rate < before - before / 8 => self.failed(now, Trial::Less),
             Some(_) => {
-                self.rate = rate;
+                self.rate = Some(rate);
                 self.failures = 0;
             }
-            None => self.rate = before.midpoint(rate),
+            None => self.rate = Some(before.midpoint(rate)),
         }
         if self.try_at <= now {
             self.begin_trial();

@@ -95,8 +95,8 @@ impl Swarm {
                 peer.asking.has.remove(blob);
             }
             Self::forget_push(peer, transfer);
-            let others = &peer.telling.told;
-            let over = |blob: &BlobId| !others.values().any(|told| told.contains(blob));
+            let telling = &peer.telling;
+            let over = |blob: &BlobId| !telling.tells(blob) && !telling.passed.contains(blob);
             let wants = told.into_iter().filter(over);
             let wants: Vec<_> = wants.map(|blob| (blob, Hops::WITHDRAWN)).collect();
             withdrawn.push((*id, wants));

@@ -219,6 +219,7 @@ fn a_peer_that_serves_a_wrong_blob_is_cut_on_every_connection() {
 #[test]
 fn a_peer_that_owes_a_blob_and_falls_silent_is_let_go() {
     let (mut victim, _) = Victim::asking();
+    victim.drain();
     assert_eq!(
         victim.wait(59),
         [],
@@ -313,6 +314,63 @@ fn a_flood_of_requests_is_cut() {
         (!outputs.is_empty()).then_some(outputs)
     });
     assert_cut(&outputs.unwrap(), ErrorCode::TOO_MANY);
+}
+
+#[test]
+fn a_request_number_that_was_used_is_cut() {
+    for again in [1, 2] {
+        let mut victim = Victim::greeted(Features::default());
+        victim.input(Input::Holding(vec![(blob(1), 100)]));
+        let ask = |number| Message::Request {
+            request: RequestId(number),
+            blob: blob(1),
+        };
+        for number in [1, 2] {
+            let outputs = victim.receive(&ask(number));
+            assert!(sent(&outputs).is_empty(), "{outputs:?}");
+        }
+        assert_cut(&victim.receive(&ask(again)), ErrorCode::UNEXPECTED);
+    }
+}
+
+#[test]
+fn a_peer_that_takes_nothing_of_what_is_said_is_cut() {
+    let mut victim = Victim::greeted(Features::default());
+    victim.input(Input::Holding(vec![(blob(1), 100)]));
+    // One short answer, which the transport never gets rid of.
+    let outputs = victim.receive(&Message::Want(vec![(blob(1), Hops::OWN)]));
+    assert_eq!(sent(&outputs).len(), 1);
+    assert_eq!(sent(&victim.wait(59)), []);
+    assert_cut(&victim.wait(2), ErrorCode::TOO_MANY);
+}
+
+#[test]
+fn a_peer_that_takes_nothing_holds_nobody_up() {
+    const LEN: u32 = 1 << 20;
+    let mut victim = Victim::greeted(Features::default());
+    let held = (1..=3).map(|number| (blob(number), LEN));
+    victim.input(Input::Holding(held.collect()));
+    let ask = |number, blob| Message::Request {
+        request: RequestId(number),
+        blob,
+    };
+    let loads = |outputs: &[Output]| {
+        let load = |output: &&Output| matches!(output, Output::Load { .. });
+        outputs.iter().filter(load).count()
+    };
+    for number in [1, 2] {
+        victim.receive(&ask(u32::from(number), blob(number)));
+        let (blob, bytes) = (blob(number), Some(Bytes::from(vec![0; LEN as usize])));
+        victim.input(Input::Loaded { blob, bytes });
+    }
+    victim.accept();
+    victim.greet(handshake(PROTOCOL_VERSION));
+    assert_eq!(
+        loads(&victim.receive(&ask(1, blob(3)))),
+        0,
+        "the line is full"
+    );
+    assert_eq!(loads(&victim.wait(4)), 1);
 }
 
 #[test]

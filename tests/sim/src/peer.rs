@@ -301,10 +301,17 @@ impl Peer {
         self.input(Input::Evicted(blobs));
     }
 
-    pub fn hashed(&mut self, blob: BlobId, nonce: Nonce, evidence: Option<Evidence>) {
+    pub fn hashed(
+        &mut self,
+        blob: BlobId,
+        nonce: Nonce,
+        prover: PeerId,
+        evidence: Option<Evidence>,
+    ) {
         self.input(Input::Hashed {
             blob,
             nonce,
+            prover,
             evidence,
         });
     }

@@ -78,6 +78,12 @@ impl Features {
         self.0 & other.0 == other.0
     }
 
+    /// These without the other's bits.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Both's bits.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {

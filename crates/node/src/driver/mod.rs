@@ -341,7 +341,7 @@ impl Driver {
             Event::Misbehaved { peer, what } => {
                 tracing::info!(?peer, %what, "a peer was cut off");
                 let what = what.into();
-                self.announce(NodeEvent::Misbehaved { what });
+                self.announce(NodeEvent::Misbehaved { peer, what });
             }
         }
     }

@@ -335,6 +335,7 @@ impl Net {
                 let hashed = Input::Hashed {
                     blob,
                     nonce,
+                    prover,
                     evidence,
                 };
                 self.after(1, Happening::Input(host, hashed));

@@ -167,6 +167,12 @@ impl Victim {
         })
     }
 
+    /// The transport is rid of all that was said.
+    pub fn drain(&mut self) {
+        let (connection, bytes) = (self.peer, usize::MAX);
+        self.input(Input::Drained { connection, bytes });
+    }
+
     pub fn wait(&mut self, seconds: u64) -> Vec<Output> {
         self.now += seconds * 1000;
         self.input(Input::Tick)

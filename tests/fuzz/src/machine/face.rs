@@ -257,6 +257,7 @@ impl Face {
             self.step(Input::Hashed {
                 blob,
                 nonce,
+                prover,
                 evidence,
             });
         }

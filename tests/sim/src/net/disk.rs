@@ -49,7 +49,7 @@ impl Net {
         if self.lives(life) {
             let bytes = self.host(life.host).store.get(&blob);
             let evidence = bytes.map(|bytes| Evidence::of(nonce, prover, bytes));
-            self.tell(life.host, |peer| peer.hashed(blob, nonce, evidence));
+            self.tell(life.host, |peer| peer.hashed(blob, nonce, prover, evidence));
         }
     }
 

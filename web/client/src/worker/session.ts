@@ -160,7 +160,8 @@ export class Session {
       }
       this.#reportNow();
     } else if (event.kind === "misbehaved") {
-      const message = `a peer broke the protocol and was cut off: ${event.what}`;
+      const who = event.peer === undefined ? "a peer" : `peer ${event.peer.slice(0, 8)}`;
+      const message = `${who} broke the protocol and was cut off: ${event.what}`;
       scope.postMessage({ kind: "problem", error: { code: "peer-misbehaved", message } });
     } else if (this.#transfers.on(event)) {
       this.#reportNow();
