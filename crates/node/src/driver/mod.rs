@@ -3,6 +3,7 @@
 //! Everything that happens reaches it as a message, and what the machine wants
 //! done leaves it as a message or a job; it never waits for anything else.
 
+mod connections;
 mod discovery;
 mod files;
 
@@ -12,14 +13,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use samara_core::BlobId;
 use samara_swarm::{
-    Address, ConnectionId, Event, Input, Output, Path, Progress, Source, StoreFailure, Swarm,
-    Target, Time, TransferId,
+    ConnectionId, Event, Input, Output, Path, Progress, Source, StoreFailure, Swarm, Target, Time,
+    TransferId,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{self, Attached, Queue};
+use crate::connection::Attached;
 use crate::destination::Destination;
 use crate::dht::Dht;
 use crate::disk::{Disk, Storing};
@@ -28,7 +29,7 @@ use crate::node::NodeEvent;
 use crate::save::SaveError;
 use crate::transfer::{TransferError, TransferEvent};
 use crate::wants::Want;
-use crate::websocket;
+use connections::Connection;
 use discovery::Discovery;
 use files::Opened;
 
@@ -92,13 +93,6 @@ pub(crate) enum Command {
         transfer: TransferId,
         result: Result<std::path::PathBuf, SaveError>,
     },
-}
-
-/// A connection, dialed or accepted.
-struct Connection {
-    queue: Queue,
-    /// Ends a dial; a connection that exists ends with its queue.
-    _dial: Option<DropGuard>,
 }
 
 /// The machine and everything around it.
@@ -349,51 +343,5 @@ impl Driver {
     fn announce(&self, event: NodeEvent) {
         // Nobody needs to listen.
         let _ = self.events.send(event);
-    }
-
-    fn accept(
-        &mut self,
-        path: Path,
-        max_message: usize,
-        binding: Bytes,
-        reply: oneshot::Sender<Attached>,
-    ) {
-        let connection = self.swarm.connection();
-        let attached = self.connect(connection, None);
-        if reply.send(attached).is_ok() {
-            self.handle(Input::Accepted {
-                connection,
-                path,
-                max_message,
-                binding,
-            });
-        } else {
-            self.connections.remove(&connection);
-        }
-    }
-
-    fn dial(&mut self, connection: ConnectionId, address: Address) {
-        match address {
-            Address::WebSocket(url) => {
-                let stop = CancellationToken::new();
-                let attached = self.connect(connection, Some(stop.clone().drop_guard()));
-                self.tasks.spawn(websocket::dial(url, attached, stop));
-            }
-            Address::WebRtc => self.refuse(connection),
-        }
-    }
-
-    fn refuse(&self, connection: ConnectionId) {
-        let reason = "this node opens no data channels".to_owned();
-        let closed = Input::Closed { connection, reason };
-        let _ = self.commands.send(Command::Input(closed));
-    }
-
-    fn connect(&mut self, connection: ConnectionId, dial: Option<DropGuard>) -> Attached {
-        let (queue, attached) =
-            connection::attach(connection, self.wire.clone(), self.commands.clone());
-        let entry = Connection { queue, _dial: dial };
-        self.connections.insert(connection, entry);
-        attached
     }
 }
