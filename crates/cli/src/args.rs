@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Parser, Subcommand};
-use samara_node::PeerUrl;
+use samara_node::{IceServer, PeerUrl};
 
 use crate::exit::EXIT_CODES;
 
@@ -203,6 +203,21 @@ pub struct Network {
     /// Neither look nor announce in the DHT
     #[arg(long, help_heading = "Network", conflicts_with = "bootstrap")]
     pub no_dht: bool,
+
+    /// Ask this STUN server how others see this machine, or go through this
+    /// TURN server: stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT; repeatable
+    #[arg(long, value_name = "SERVER", help_heading = "Network")]
+    pub ice_server: Vec<IceServer>,
+
+    /// Take data channels that others begin at this UDP port [default: any free
+    /// one]
+    #[arg(long, value_name = "PORT", help_heading = "Network")]
+    pub udp_port: Option<NonZeroU16>,
+
+    /// Open no data channels: what others at a relay get and give goes through
+    /// it, and they do not learn this machine's addresses
+    #[arg(long, help_heading = "Network", conflicts_with_all = ["ice_server", "udp_port"])]
+    pub no_webrtc: bool,
 }
 
 #[derive(Debug, Default, clap::Args)]

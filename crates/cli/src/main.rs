@@ -68,7 +68,8 @@ fn start_log(args: &Args) {
         0 => return,
         1 => "samara=info,samara_node=info,samara_store=info,samara_relay=info",
         2 => "samara=debug,samara_node=debug,samara_store=debug,samara_relay=debug",
-        _ => "debug",
+        // The WebRTC crates say addresses where others say what they do.
+        _ => "debug,rtc=off,webrtc=off",
     };
     let log = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroU64;
+use std::num::{NonZeroU16, NonZeroU64};
 use std::path::Path;
 
 use samara_node::{
     DhtConfig, Generosity, Ledger, Node, NodeConfig, NodeEvent, PeerUrl, Rate, Rates, StatusFile,
-    Wants, identity,
+    Wants, WebRtcConfig, identity,
 };
 use samara_store::Store;
 use tokio::sync::broadcast;
@@ -51,6 +51,11 @@ pub async fn start(
     config.dht = (!args.no_dht).then(|| DhtConfig {
         bootstrap: (!args.bootstrap.is_empty()).then(|| args.bootstrap.clone()),
         ..DhtConfig::default()
+    });
+    config.webrtc = (!args.no_webrtc).then(|| WebRtcConfig {
+        ice_servers: args.ice_server.clone(),
+        port: args.udp_port.map(NonZeroU16::get),
+        ..WebRtcConfig::default()
     });
     // Behind a relay alone nobody would knock.
     let knocked = config.dht.is_some() || config.keep.is_empty();

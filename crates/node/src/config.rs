@@ -11,6 +11,7 @@ use crate::ledger::Ledger;
 use crate::status::StatusFile;
 use crate::url::PeerUrl;
 use crate::wants::Wants;
+use crate::webrtc::WebRtcConfig;
 
 /// How a node runs. Start from [`NodeConfig::new`] and set what differs.
 #[derive(Clone, Debug)]
@@ -32,6 +33,9 @@ pub struct NodeConfig {
     pub keep: Vec<PeerUrl>,
     /// Find others, and be found, by the Mainline DHT.
     pub dht: Option<DhtConfig>,
+    /// Open data channels to members of rooms; they learn this machine's
+    /// addresses. `None` meets them through the relay.
+    pub webrtc: Option<WebRtcConfig>,
     /// What this node offers beyond the machine's own abilities.
     pub features: Features,
     /// The port under which others reach this node's `/ws`, if it is not the
@@ -57,6 +61,7 @@ impl NodeConfig {
             listen: None,
             keep: Vec::new(),
             dht: None,
+            webrtc: None,
             features: Features::default(),
             announce_port: None,
             generosity: Generosity::default(),

@@ -4,7 +4,7 @@
 //! them from [`Outgoing`]; it knows nothing of the machine.
 
 use bytes::Bytes;
-use samara_swarm::{ConnectionId, Input};
+use samara_swarm::{ConnectionId, Input, Path, Signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -106,16 +106,25 @@ impl Incoming {
     /// Says that a dialed connection came to be.
     pub(crate) async fn connected(
         &self,
-        path: samara_swarm::Path,
+        path: Path,
         max_message: usize,
+        binding: Bytes,
     ) -> Result<(), Stopped> {
         let connected = Input::Connected {
             connection: self.connection,
             path,
             max_message,
-            binding: Bytes::new(),
+            binding,
         };
         self.wire.send(connected).await.map_err(|_| Stopped)
+    }
+
+    /// Tells the other end of a connection in the making, by whoever
+    /// introduced the two.
+    pub(crate) async fn signal(&self, signal: Signal) {
+        let connection = self.connection;
+        // A node that was stopped tells nothing.
+        let _ = self.wire.send(Input::Signal { connection, signal }).await;
     }
 }
 

@@ -25,6 +25,7 @@ mod stream;
 mod transfer;
 mod url;
 mod wants;
+mod webrtc;
 mod websocket;
 mod written;
 
@@ -47,3 +48,4 @@ pub use stream::{StreamError, Streamer};
 pub use transfer::{Transfer, TransferError, TransferEvent};
 pub use url::{PeerUrl, PeerUrlError};
 pub use wants::{Want, Wants};
+pub use webrtc::{IceServer, IceServerError, WebRtcConfig};

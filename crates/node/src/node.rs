@@ -19,12 +19,13 @@ use crate::connection::{Attached, Stopped};
 use crate::destination::Destination;
 use crate::dht::{Dht, DhtError};
 use crate::disk::Disk;
-use crate::driver::{Command, Driver};
+use crate::driver::{Around, Command, Driver};
 use crate::ledger;
 use crate::status;
 use crate::transfer::Transfer;
 use crate::url::PeerUrl;
 use crate::wants::{self, Wants};
+use crate::webrtc::WebRtc;
 use crate::websocket;
 
 /// Events kept for a slow reader of [`Node::events`].
@@ -122,12 +123,17 @@ impl Node {
         let port = config
             .announce_port
             .or(listen.map(|address| address.port()));
+        let tasks = TaskTracker::new();
+        let webrtc = config
+            .webrtc
+            .map(|config| WebRtc::start(config, tasks.clone()));
+        let webrtc = webrtc.transpose()?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
         let machine = samara_swarm::Config {
             identity: config.identity,
             features: config.features,
-            webrtc: false,
+            webrtc: webrtc.is_some(),
             lookup: dht.is_some(),
             announce: dht.is_some() && port.is_some(),
             generosity: config.generosity,
@@ -147,7 +153,7 @@ impl Node {
             transfers: AtomicU64::new(1),
             received: Arc::new(AtomicU64::new(0)),
             stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            tasks,
         }));
         let disk = Disk::new(
             node.0.store.clone(),
@@ -169,13 +175,17 @@ impl Node {
             node.0.tasks.spawn(ledger::keep(ledger, told, stop.clone()));
             tell
         });
-        let driver = Driver::new(
-            Swarm::new(machine, seed),
+        let around = Around {
             disk,
             ledger,
+            dht: node.0.dht.clone().map(|dht| (dht, port)),
+            webrtc,
+        };
+        let driver = Driver::new(
+            Swarm::new(machine, seed),
+            around,
             node.0.commands.clone(),
             node.0.events.clone(),
-            node.0.dht.clone().map(|dht| (dht, port)),
             node.0.tasks.clone(),
         );
         node.0.tasks.spawn(driver.run(receiver, stop.clone()));

@@ -139,7 +139,7 @@ pub enum Address {
 }
 
 /// What the two ends of a WebRTC connection tell each other. The texts are
-/// the browser's own; the machine carries them sealed.
+/// WebRTC's own; the machine carries them sealed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Signal {
     /// An SDP offer.

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use samara_node::{
-    Destination, DhtConfig, Ingested, Node, NodeConfig, Target, Transfer, TransferEvent, ingest,
+    Destination, DhtConfig, Ingested, Node, NodeConfig, Path, Target, Transfer, TransferEvent,
+    ingest,
 };
 use samara_store::{Options, Store};
 use tempfile::TempDir;
@@ -55,6 +56,11 @@ impl Native {
 
     /// Fetches by the link alone and reads the file.
     pub async fn fetch(&self, ingested: &Ingested) -> Vec<u8> {
+        self.fetch_by(ingested).await.0
+    }
+
+    /// The same, and how it was connected to whoever had something.
+    pub async fn fetch_by(&self, ingested: &Ingested) -> (Vec<u8>, Vec<Path>) {
         let to = self.dir.path().join("out");
         let destination = Destination::File(to);
         let target = Target::Link(ingested.link.clone());
@@ -64,7 +70,9 @@ impl Native {
             _ => None,
         })
         .await;
-        fs::read(path).unwrap()
+        let sources = transfer.progress().await.unwrap().sources;
+        let paths = sources.iter().map(|source| source.path).collect();
+        (fs::read(path).unwrap(), paths)
     }
 }
 

@@ -35,7 +35,8 @@ test("a page tells that its relay is gone amid a transfer, and goes on when it i
   const input = await stage.input();
   const relay = await stage.relay();
   const { entry, link } = await stage.ingest(input, stage.path("seeder"));
-  await stage.seed(entry, stage.path("seeder"), "--relay", relay.url, "--no-dht");
+  const network = ["--relay", relay.url, "--no-dht", "--no-webrtc"];
+  await stage.seed(entry, stage.path("seeder"), ...network);
   const reader = await stage.tab(relay.page);
   await reader.openLink(link);
   await reader.reach(8 * MIB);

@@ -29,6 +29,7 @@ use crate::node::NodeEvent;
 use crate::save::SaveError;
 use crate::transfer::{TransferError, TransferEvent};
 use crate::wants::Want;
+use crate::webrtc::{Role, WebRtc};
 use connections::Connection;
 use discovery::Discovery;
 use files::Opened;
@@ -95,6 +96,15 @@ pub(crate) enum Command {
     },
 }
 
+/// What the machine's wishes go to.
+pub(crate) struct Around {
+    pub disk: Disk,
+    pub ledger: Option<mpsc::UnboundedSender<Told>>,
+    /// With the port to announce, if there is one.
+    pub dht: Option<(Dht, Option<u16>)>,
+    pub webrtc: Option<WebRtc>,
+}
+
 /// The machine and everything around it.
 pub(crate) struct Driver {
     swarm: Swarm,
@@ -103,6 +113,7 @@ pub(crate) struct Driver {
     opened: HashMap<TransferId, Opened>,
     disk: Disk,
     discovery: Discovery,
+    webrtc: Option<WebRtc>,
     ledger: Option<mpsc::UnboundedSender<Told>>,
     wire: mpsc::Sender<Input>,
     from_wire: mpsc::Receiver<Input>,
@@ -112,16 +123,19 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// `dht` comes with the port to announce, if there is one.
     pub fn new(
         swarm: Swarm,
-        disk: Disk,
-        ledger: Option<mpsc::UnboundedSender<Told>>,
+        around: Around,
         commands: mpsc::UnboundedSender<Command>,
         events: broadcast::Sender<NodeEvent>,
-        dht: Option<(Dht, Option<u16>)>,
         tasks: TaskTracker,
     ) -> Self {
+        let Around {
+            disk,
+            ledger,
+            dht,
+            webrtc,
+        } = around;
         let (wire, from_wire) = mpsc::channel(WIRE);
         Self {
             swarm,
@@ -130,6 +144,7 @@ impl Driver {
             opened: HashMap::new(),
             disk,
             discovery: Discovery::new(dht, commands.clone(), events.clone()),
+            webrtc,
             ledger,
             wire,
             from_wire,
@@ -209,9 +224,10 @@ impl Driver {
                 connection,
                 address,
             } => self.dial(connection, address),
-            Output::Answer { connection, .. } => self.refuse(connection),
-            // Only a data channel, which this node does not offer, has use for it.
-            Output::Signal { .. } => {}
+            Output::Answer { connection, offer } => {
+                self.open_channel(connection, Role::Answer(offer));
+            }
+            Output::Signal { connection, signal } => self.signal(connection, signal),
             Output::Load { blob } => self.disk.load(blob),
             Output::Store {
                 connection,

@@ -1,5 +1,6 @@
 //! Dials WebSockets.
 
+use bytes::Bytes;
 use samara_core::message::MAX_MESSAGE_LEN;
 use samara_swarm::Path;
 use tokio_tungstenite::connect_async_tls_with_config;
@@ -19,9 +20,10 @@ pub(crate) async fn dial(url: String, attached: Attached, stop: CancellationToke
     };
     match dialed {
         Ok((socket, _)) => {
-            let connected = attached
-                .incoming
-                .connected(Path::WebSocket, MAX_MESSAGE_LEN);
+            let connected =
+                attached
+                    .incoming
+                    .connected(Path::WebSocket, MAX_MESSAGE_LEN, Bytes::new());
             if connected.await.is_ok() {
                 carry(socket, attached).await;
             }

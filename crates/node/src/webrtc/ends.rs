@@ -1,0 +1,64 @@
+//! What a peer connection tells by itself, for the task that owns it.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use webrtc::data_channel::DataChannel;
+use webrtc::peer_connection::{
+    PeerConnectionEventHandler, RTCIceCandidateInit, RTCPeerConnectionIceEvent,
+    RTCPeerConnectionState,
+};
+
+/// Candidates of this end waiting for the task: one for each of its addresses
+/// and servers. What is more is dropped.
+const CANDIDATES: usize = 64;
+
+/// Listens to a peer connection.
+pub(super) struct Listener {
+    candidates: mpsc::Sender<RTCIceCandidateInit>,
+    over: CancellationToken,
+}
+
+/// What was heard.
+pub(super) struct Heard {
+    /// Candidates of this end.
+    pub candidates: mpsc::Receiver<RTCIceCandidateInit>,
+    /// The connection failed, ended, or was used as it may not be.
+    pub over: CancellationToken,
+}
+
+/// A listener and what it hears.
+pub(super) fn listen() -> (Listener, Heard) {
+    let (sender, candidates) = mpsc::channel(CANDIDATES);
+    let over = CancellationToken::new();
+    let listener = Listener {
+        candidates: sender,
+        over: over.clone(),
+    };
+    (listener, Heard { candidates, over })
+}
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Listener {
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        if let Ok(candidate) = event.candidate.to_json() {
+            let _ = self.candidates.try_send(candidate);
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        if matches!(
+            state,
+            RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed
+        ) {
+            self.over.cancel();
+        }
+    }
+
+    /// Both sides make the one channel themselves. Others would take memory
+    /// that nobody reads.
+    async fn on_data_channel(&self, _: Arc<dyn DataChannel>) {
+        self.over.cancel();
+    }
+}

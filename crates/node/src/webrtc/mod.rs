@@ -1,0 +1,101 @@
+//! The WebRTC transport: data channels to members of rooms, agreed on through
+//! a relay and made without it (`docs/protocol.md`, "Signaling").
+//!
+//! Each connection is a task that owns a peer connection of the crate
+//! `webrtc`: it describes this end, takes what the other end says, and once
+//! the one channel is open carries messages on it, as a browser does.
+
+mod binding;
+mod candidate;
+mod carry;
+mod ends;
+mod ice;
+mod make;
+mod peer;
+mod port;
+mod runtime;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use samara_swarm::Signal;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bind::BindError;
+use crate::connection::Attached;
+pub use ice::{IceServer, IceServerError, WebRtcConfig};
+use peer::Peer;
+use port::Port;
+
+/// What the other end said that its task has not yet taken. A browser on a
+/// machine with many interfaces finds some twenty candidates; what is more is
+/// dropped, since anybody who knows a link can send any number.
+const SIGNALS: usize = 64;
+
+/// Who begins.
+pub(crate) enum Role {
+    /// This side makes the offer.
+    Offer,
+    /// The other side made this offer.
+    Answer(String),
+}
+
+/// What both ends know of a channel.
+struct Agreed {
+    /// Longest message in bytes.
+    max_message: usize,
+    /// That of [`samara_swarm::Input::Connected`].
+    binding: Bytes,
+}
+
+/// Makes data channels.
+pub(crate) struct WebRtc {
+    ways: Arc<Ways>,
+    tasks: TaskTracker,
+}
+
+/// What every connection is made with.
+struct Ways {
+    config: WebRtcConfig,
+    port: Port,
+}
+
+impl WebRtc {
+    pub fn start(config: WebRtcConfig, tasks: TaskTracker) -> Result<Self, BindError> {
+        let port = Port::bind(config.port.unwrap_or(0), &tasks)?;
+        let ways = Arc::new(Ways { config, port });
+        Ok(Self { ways, tasks })
+    }
+
+    /// Begins a connection; the sender takes what the other end says.
+    /// `stop` ends the attempt only.
+    pub fn connect(
+        &self,
+        role: Role,
+        attached: Attached,
+        stop: CancellationToken,
+    ) -> mpsc::Sender<Signal> {
+        let (said, signals) = mpsc::channel(SIGNALS);
+        let ways = Arc::clone(&self.ways);
+        let tasks = self.tasks.clone();
+        self.tasks.spawn(async move {
+            let Attached { incoming, outgoing } = attached;
+            match Peer::new(&ways, &role, signals, tasks).await {
+                Ok(mut peer) => {
+                    let reason = peer.run(role, &incoming, outgoing, stop).await;
+                    incoming.close(reason).await;
+                    peer.close().await;
+                }
+                Err(error) => {
+                    let reason = format!("this node cannot open a data channel: {error}");
+                    incoming.close(reason).await;
+                }
+            }
+        });
+        said
+    }
+}
