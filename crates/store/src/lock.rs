@@ -3,6 +3,8 @@
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::error::OpenError;
 
@@ -12,6 +14,10 @@ use crate::error::OpenError;
 pub fn status_in(dir: &Path) -> PathBuf {
     dir.join("status.json")
 }
+
+/// How long somebody who only looks at a store may have it open: a command that
+/// begins meanwhile waits, instead of failing for it.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Keeps other processes out until it is dropped or the process ends, however
 /// it ends.
@@ -24,7 +30,7 @@ impl Lock {
         options.write(true).create(true).truncate(false);
         let file = options.open(dir.join("lock"));
         let file = file.map_err(|error| OpenError::io(dir, error))?;
-        match file.try_lock() {
+        match lock_in_time(&file) {
             Ok(()) => {
                 let lock = Self(file);
                 match fs::remove_file(status_in(dir)) {
@@ -38,6 +44,19 @@ impl Lock {
                 dir: dir.to_owned(),
             }),
             Err(TryLockError::Error(error)) => Err(OpenError::io(dir, error)),
+        }
+    }
+}
+
+/// There is no waiting for a lock with a limit but by trying.
+fn lock_in_time(file: &File) -> Result<(), TryLockError> {
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if start.elapsed() < LOOK => {
+                thread::sleep(LOOK / 50);
+            }
+            result => return result,
         }
     }
 }

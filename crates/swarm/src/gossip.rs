@@ -48,8 +48,12 @@ struct Favour {
     askers: BTreeSet<ConnectionId>,
     /// Those it was passed on to, and at what distance.
     told: BTreeMap<ConnectionId, u8>,
+    told_at: Time,
     until: Time,
 }
+
+/// Farther than any want comes from: to be told anew.
+const FORGOTTEN: u8 = u8::MAX;
 
 impl Gossip {
     /// Blobs wanted for others, with who asks for each.
@@ -68,11 +72,23 @@ impl Swarm {
         else {
             return;
         };
+        let limits = &self.config.limits;
+        let (again, until) = (limits.tell_again, self.now + limits.favour);
         if let Some(favour) = self.gossip.favours.get_mut(&blob) {
             favour.askers.insert(from);
-            favour.until = self.now + self.config.limits.favour;
-            if distance < favour.distance {
-                favour.distance = distance;
+            // Not what comes back to here in a circle.
+            if distance > favour.distance {
+                return;
+            }
+            favour.until = until;
+            let nearer = distance < favour.distance;
+            // Told again by whoever wants it: those behind are to know.
+            let renewed = self.now.since(favour.told_at).0 >= again.0 / 2;
+            if renewed {
+                favour.told.values_mut().for_each(|told| *told = FORGOTTEN);
+            }
+            if nearer || renewed {
+                (favour.distance, favour.told_at) = (distance, self.now);
                 self.pass_soon(blob);
             }
         } else {
@@ -91,6 +107,7 @@ impl Swarm {
             distance,
             askers,
             told,
+            told_at: self.now,
             until,
         };
         self.gossip.favours.insert(blob, favour);

@@ -154,6 +154,7 @@ impl Swarm {
         self.run_discovery();
         self.run_calls();
         self.run_gossip();
+        self.run_offers();
         self.run_proofs();
         self.run_uploads();
         self.run_line();

@@ -70,6 +70,9 @@ pub struct Limits {
     /// How long a want of somebody else is shared before it is forgotten,
     /// unless it is told again.
     pub favour: Millis,
+    /// Between two tellings of a want that others look for, and of an offer to
+    /// keep: well before it is forgotten.
+    pub tell_again: Millis,
     /// Largest blob fetched for others, in bytes.
     pub help_len: u32,
     /// Members of one room that are remembered.
@@ -111,6 +114,7 @@ impl Default for Limits {
             wants_per_peer: 4096,
             favours: 65_536,
             favour: Millis::seconds(10 * 60),
+            tell_again: Millis::seconds(4 * 60),
             help_len: 5 << 20,
             members_per_room: 256,
             circuit_message: 64 << 10,

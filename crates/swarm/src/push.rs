@@ -55,6 +55,8 @@ pub(crate) struct Keeping {
     challenges: BTreeMap<RequestId, Challenge>,
     /// Blobs it says it holds, to be challenged.
     claimed: VecDeque<(TransferId, BlobId)>,
+    /// When it was last offered something.
+    offered_at: Time,
     /// The peer has no room for pushes.
     full: bool,
     /// Challenges of the peer that are being answered here.
@@ -212,6 +214,17 @@ impl Swarm {
                 }
             }
         }
+        if !offers.is_empty() {
+            peer.keeping.offered_at = self.now;
+        }
+        self.send_offers(id, offers);
+    }
+
+    fn send_offers(&mut self, id: ConnectionId, offers: Vec<(BlobId, u32)>) {
+        if offers.is_empty() {
+            return;
+        }
+        self.arm(self.now + self.config.limits.tell_again);
         // The want first: the have then makes the pair that is a push.
         let wants = offers.iter().map(|(blob, _)| (*blob, Hops::OWN)).collect();
         self.send_wants(id, wants);
@@ -492,6 +505,37 @@ impl Swarm {
             self.drop_challenge(from, request);
         }
         challenged
+    }
+
+    /// Keepers forget after a while what they were asked to keep: what they
+    /// have not got yet is offered again.
+    pub(crate) fn run_offers(&mut self) {
+        let (now, again) = (self.now, self.config.limits.tell_again);
+        let (mut due, mut later) = (Vec::new(), Vec::new());
+        for (id, connection) in &mut self.connections {
+            let Some(peer) = connection.ready_mut() else {
+                continue;
+            };
+            let pushes = peer.keeping.pushes.values();
+            let offered: Vec<_> = pushes.flat_map(|push| &push.offered).copied().collect();
+            if offered.is_empty() {
+                continue;
+            }
+            if peer.keeping.offered_at + again > now {
+                later.push(peer.keeping.offered_at + again);
+                continue;
+            }
+            peer.keeping.offered_at = now;
+            due.push((*id, offered));
+        }
+        for (id, offered) in due {
+            let held = |blob| Some((blob, *self.held.get(&blob)?));
+            let offers = offered.into_iter().filter_map(held).collect();
+            self.send_offers(id, offers);
+        }
+        for at in later {
+            self.arm(at);
+        }
     }
 
     /// Proofs that did not come in time do not count.

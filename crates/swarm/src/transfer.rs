@@ -27,9 +27,9 @@ pub(crate) struct Transfer {
     pub(crate) blobs: Arc<[BlobId]>,
     pub(crate) paused: bool,
     pub(crate) order: Order,
-    /// Nobody it knows gives it anything: others are asked to pass its wants
-    /// on.
-    pub(crate) calling: bool,
+    /// Nobody it knows gave it anything: since when others are asked to pass
+    /// its wants on.
+    pub(crate) called_at: Option<Time>,
     /// When it begins to call, if nothing comes.
     pub(crate) call_at: Time,
     /// Copies elsewhere that the user asked for.
@@ -77,7 +77,7 @@ impl Transfer {
             phase,
             paused: false,
             order: Order::default(),
-            calling: false,
+            called_at: None,
             call_at: now,
             copies: None,
             pushing: None,

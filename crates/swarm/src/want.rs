@@ -53,7 +53,7 @@ impl Swarm {
             }
             let told = peer.telling.told.entry(*id).or_default();
             let cursor = peer.telling.cursors.entry(*id).or_default();
-            let hops = if gossips && !transfer.calling {
+            let hops = if gossips && transfer.called_at.is_none() {
                 Hops::QUIET
             } else {
                 Hops::OWN
@@ -125,18 +125,23 @@ impl Swarm {
     }
 
     /// Transfers that get nothing from those they know ask them to pass their
-    /// wants on.
+    /// wants on, and ask again before that is forgotten.
     pub(crate) fn run_calls(&mut self) {
-        let now = self.now;
+        let (now, again) = (self.now, self.config.limits.tell_again);
         let transfers = self.transfers.iter_mut();
-        let silent = transfers.filter(|(_, t)| t.is_incomplete() && !t.paused && !t.calling);
+        let waiting = transfers.filter(|(_, t)| t.is_incomplete() && !t.paused);
         let (mut calling, mut later) = (Vec::new(), Vec::new());
-        for (id, transfer) in silent {
-            if transfer.call_at <= now {
-                transfer.calling = true;
+        for (id, transfer) in waiting {
+            let at = match transfer.called_at {
+                Some(called) => called + again,
+                None => transfer.call_at,
+            };
+            if at <= now {
+                transfer.called_at = Some(now);
                 calling.push(*id);
+                later.push(now + again);
             } else {
-                later.push(transfer.call_at);
+                later.push(at);
             }
         }
         for at in later {

@@ -36,6 +36,59 @@ fn a_want_travels_as_far_as_there_is_sympathy() {
 }
 
 #[test]
+fn a_want_stands_until_a_source_appears_however_late() {
+    let mut net = Net::default();
+    let hosts = chain(&mut net, 4);
+    let file = file(3);
+    net.fetch(hosts[3], &file.link);
+    net.run(45 * 60_000);
+    net.seed(hosts[0], &file);
+    net.run(60_000);
+    assert!(net.is_done(hosts[3]));
+}
+
+#[test]
+fn wants_in_a_ring_are_forgotten_once_nobody_has_them() {
+    let mut net = Net::default();
+    let hosts = chain(&mut net, 3);
+    net.listen(hosts[2], "ws://ring/ws");
+    net.keep(hosts[0], "ws://ring/ws");
+    let reader = net.native();
+    net.keep(reader, "ws://0/ws");
+    net.fetch(reader, &file(3).link);
+    net.run(30 * 60_000);
+    assert!(net.peer(hosts[1]).swarm.favours().count() > 0);
+    net.kill(reader);
+    net.run(30 * 60_000);
+    for host in hosts {
+        assert_eq!(net.peer(host).swarm.favours().count(), 0, "{host:?}");
+    }
+}
+
+#[test]
+fn a_slow_keeper_gets_everything_however_long_it_takes() {
+    let mut net = Net::default();
+    let (pusher, keeper) = (net.native(), net.native());
+    net.listen(keeper, "ws://keeper/ws");
+    net.keep(pusher, "ws://keeper/ws");
+    let slow = samara_swarm::Rate {
+        bytes_per_second: std::num::NonZeroU64::new(50).unwrap(),
+        burst: 2000,
+    };
+    let rates = samara_swarm::Rates {
+        upload: Some(slow),
+        download: None,
+    };
+    net.input(pusher, samara_swarm::Input::Limit(rates));
+    // A quarter of an hour.
+    let file = file(45);
+    net.seed(pusher, &file);
+    net.push(pusher, 1);
+    net.run(30 * 60_000);
+    assert_eq!(net.peer(keeper).store.len(), file.blobs.len());
+}
+
+#[test]
 fn nobody_fetches_for_others_what_comes_directly() {
     let mut net = Net::default();
     let (seeder, helper, reader) = (net.native(), net.native(), net.native());

@@ -140,6 +140,11 @@ fn a_keeper_that_does_not_hold_what_it_claimed_is_replaced() {
         assert_eq!(offered(&pusher.greet(keeper())), [], "one copy is enough");
         let second = core::mem::replace(&mut pusher.peer, first);
         let (request, _) = claim(&mut pusher, blob);
+        for connection in [first, second] {
+            pusher.peer = connection;
+            pusher.drain();
+        }
+        pusher.peer = first;
         let mut outputs = if late {
             pusher.wait(60)
         } else {

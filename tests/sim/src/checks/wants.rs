@@ -8,16 +8,19 @@ use samara_core::{BlobId, Message};
 use super::{Checks, Invariant};
 use crate::net::Talk;
 use crate::plan::Host;
-use crate::time::Moment;
+use crate::time::{Moment, Span};
 
 /// How often a want is told on one connection at most, for each blob there is:
 /// its distance changes as others come and go, and it is withdrawn.
 pub(super) const OFTEN: usize = 32;
 
+/// What stands so long is told again, before the other side forgets it.
+const AGAIN: Span = Span::seconds(120);
+
 /// Wants that stand between two hosts.
 #[derive(Default)]
 pub(super) struct Standing {
-    by_talk: BTreeMap<Talk, BTreeMap<BlobId, Hops>>,
+    by_talk: BTreeMap<Talk, BTreeMap<BlobId, (Hops, Moment)>>,
 }
 
 impl Standing {
@@ -35,13 +38,16 @@ impl Standing {
     }
 
     /// Tells wants; one that stands already, if there is one.
-    fn tell(&mut self, talk: Talk, wants: &[(BlobId, Hops)]) -> Option<BlobId> {
+    fn tell(&mut self, talk: Talk, now: Moment, wants: &[(BlobId, Hops)]) -> Option<BlobId> {
         let standing = self.by_talk.entry(talk).or_default();
         let mut twice = None;
         for (blob, hops) in wants {
             if *hops == Hops::WITHDRAWN {
                 standing.remove(blob);
-            } else if standing.insert(*blob, *hops) == Some(*hops) {
+            } else if let Some((told, at)) = standing.insert(*blob, (*hops, now))
+                && told == *hops
+                && now < at + AGAIN
+            {
                 twice = Some(*blob);
             }
         }
@@ -55,7 +61,7 @@ impl Checks {
             return;
         };
         self.figures.wants_told += wants.len() as u64;
-        if let Some(blob) = self.hosts[host.0].standing.tell(talk, wants) {
+        if let Some(blob) = self.hosts[host.0].standing.tell(talk, now, wants) {
             let what = format!("{host:?} told its want of {blob:?} twice");
             self.breached(Invariant::Wants, now, what);
         }
