@@ -75,8 +75,11 @@ pub struct Seed {
     #[command(flatten)]
     pub what: What,
 
-    #[command(flatten)]
-    pub copies: Copies,
+    /// Have other peers keep copies until so many proved that they hold all of
+    /// it
+    #[arg(long, value_name = "COPIES", num_args = 0..=1, default_missing_value = "3",
+          value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub push: Option<u8>,
 
     #[command(flatten)]
     pub network: Network,
@@ -103,9 +106,6 @@ pub struct Fetch {
     pub timeout: Option<Duration>,
 
     #[command(flatten)]
-    pub copies: Copies,
-
-    #[command(flatten)]
     pub network: Network,
 
     #[command(flatten)]
@@ -113,16 +113,6 @@ pub struct Fetch {
 
     #[command(flatten)]
     pub limit: Limit,
-}
-
-/// Copies that others keep.
-#[derive(Debug, clap::Args)]
-pub struct Copies {
-    /// Have other peers keep copies until so many proved that they hold all of
-    /// it
-    #[arg(long, value_name = "COPIES", num_args = 0..=1, default_missing_value = "3",
-          value_parser = clap::value_parser!(u8).range(1..=16))]
-    pub push: Option<u8>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -49,8 +49,6 @@ pub fn run(args: &Fetch, store: Option<PathBuf>, report: &Report) -> Result<(), 
             saw_gain: Instant::now(),
             waiting: Waiting::Not,
             seen: VecDeque::new(),
-            copies: args.copies.push,
-            pushing: false,
         };
         let result = fetching.run(transfer, args.timeout).await;
         // The file is durable; the blobs are there to serve it and to resume,
@@ -71,10 +69,6 @@ struct Fetching<'a> {
     waiting: Waiting,
     /// Bytes held, at times within [`SPEED_OVER`].
     seen: VecDeque<(Instant, u64)>,
-    /// Copies that others are to keep.
-    copies: Option<u8>,
-    /// Whether the file is there and copies are made.
-    pushing: bool,
 }
 
 /// Whether nobody has anything to give, and whether the user knows.
@@ -120,22 +114,13 @@ impl Fetching<'_> {
                 }
             };
             if let ControlFlow::Break(path) = done {
-                if !self.pushing {
-                    self.report_progress(&transfer).await;
-                    self.report.event(&Event::Done {
-                        path,
-                        bytes: self.entry.as_ref().map_or(0, |entry| entry.size()),
-                        received_bytes: self.node.received_bytes(),
-                    });
-                }
-                match self.copies.take() {
-                    Some(copies) => {
-                        (self.pushing, self.stream) = (true, Stream::None);
-                        self.saw_gain = Instant::now();
-                        transfer.push(copies);
-                    }
-                    None => return Ok(()),
-                }
+                self.report_progress(&transfer).await;
+                self.report.event(&Event::Done {
+                    path,
+                    bytes: self.entry.as_ref().map_or(0, |entry| entry.size()),
+                    received_bytes: self.node.received_bytes(),
+                });
+                return Ok(());
             }
         }
     }
@@ -161,26 +146,6 @@ impl Fetching<'_> {
                 self.stream.held(index);
             }
             Some(TransferEvent::Saved(path)) => return Ok(ControlFlow::Break(Some(path))),
-            Some(TransferEvent::Pushed {
-                proven,
-                wanted,
-                copies,
-                target,
-            }) => {
-                self.saw_gain = Instant::now();
-                self.report.event(&Event::Pushed {
-                    proven,
-                    wanted,
-                    copies,
-                    target,
-                });
-                if copies == target {
-                    return Ok(ControlFlow::Break(None));
-                }
-            }
-            Some(TransferEvent::PushRefused { reason }) => {
-                self.report.event(&Event::PushRefused { reason });
-            }
             Some(TransferEvent::Failed(error)) => return Err(error.into()),
             None => return Err(Failure::new(Code::Other, "the node stopped")),
             Some(_) => {}
@@ -193,9 +158,6 @@ impl Fetching<'_> {
         transfer: &Transfer,
         timeout: Option<Duration>,
     ) -> Result<(), Failure> {
-        if self.pushing {
-            return self.push_in_time(timeout);
-        }
         let Some(state) = self.report_progress(transfer).await else {
             return Ok(());
         };
@@ -212,21 +174,6 @@ impl Fetching<'_> {
                 let message = format!(
                     "nobody who has the file was found in {} seconds; see that a seeder runs and \
                      try again, which goes on from here",
-                    timeout.as_secs_f64()
-                );
-                Err(Failure::new(Code::Unreachable, message))
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    /// The file is there, whatever becomes of its copies.
-    fn push_in_time(&self, timeout: Option<Duration>) -> Result<(), Failure> {
-        match timeout {
-            Some(timeout) if self.saw_gain.elapsed() >= timeout => {
-                let message = format!(
-                    "the file is complete, but nobody proved another copy in {} seconds; name a \
-                     relay with room, and have `samara seed --push` go on",
                     timeout.as_secs_f64()
                 );
                 Err(Failure::new(Code::Unreachable, message))

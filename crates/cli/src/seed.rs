@@ -24,7 +24,7 @@ pub fn run(args: &Seed, store: Option<PathBuf>, report: &Report) -> Result<(), F
         }
         report_held(&target, node.store(), report);
         let mut transfer = node.open(target);
-        if let Some(copies) = args.copies.push {
+        if let Some(copies) = args.push {
             transfer.push(copies);
         }
         let link = transfer.link();

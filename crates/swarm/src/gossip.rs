@@ -159,12 +159,13 @@ impl Swarm {
         };
         self.gossip.fresh.remove(&blob);
         for id in favour.told.into_keys() {
-            // A want of this peer's own stands.
-            let told = self.peer_mut(id).is_some_and(|peer| {
-                peer.telling.passed.remove(&blob) && !peer.telling.tells(&blob)
-            });
-            if told {
-                self.send_wants(id, [(blob, Hops::WITHDRAWN)].into());
+            let told = self
+                .peer_mut(id)
+                .map(|peer| peer.telling.passed.remove(&blob));
+            if told == Some(true) {
+                // A want of this peer's own stands again.
+                let hops = self.own_hops(id, &blob).unwrap_or(Hops::WITHDRAWN);
+                self.send_wants(id, [(blob, hops)].into());
             }
         }
         if self.wanted.get(&blob).is_some_and(Wanted::is_for_others) {

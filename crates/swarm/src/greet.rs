@@ -212,7 +212,6 @@ impl Swarm {
                 peer.serving.taken_at = self.now;
             }
         }
-        self.arm(self.now + self.config.limits.stall_whole);
         self.outputs.push_back(Output::Send {
             connection: carrier,
             message: bytes,

@@ -195,7 +195,7 @@ impl Swarm {
             };
             let at = match &connection.stage {
                 Stage::Dialing { until } | Stage::Greeting { until, .. } => Some(*until),
-                Stage::Ready(peer) => self.deadline(peer, connection.queued),
+                Stage::Ready(peer) => self.deadline(peer),
             };
             let Some(at) = at else {
                 continue;
@@ -209,7 +209,7 @@ impl Swarm {
                 Stage::Greeting { .. } => {
                     self.misbehaved(id, ErrorCode::TIMEOUT, "no handshake in time");
                 }
-                Stage::Ready(ref peer) if self.is_untaken(peer, connection.queued) => {
+                Stage::Ready(ref peer) if self.is_untaken(peer) => {
                     self.misbehaved(id, ErrorCode::TOO_MANY, UNTAKEN);
                 }
                 Stage::Ready(_) => self.give_up(id),
@@ -218,17 +218,17 @@ impl Swarm {
     }
 
     /// When a peer's time is up; `None` while nothing is due either way.
-    fn deadline(&self, peer: &Peer, queued: usize) -> Option<Time> {
+    fn deadline(&self, peer: &Peer) -> Option<Time> {
         let owes = peer.asking.last_heard + self.patience(peer);
         let owes = Some(owes).filter(|_| !peer.asking.requests.is_empty());
         let takes = peer.serving.taken_at + self.config.limits.stall_whole;
-        let waits = queued > 0 || peer.serving.waits_for_transport();
-        owes.into_iter().chain(Some(takes).filter(|_| waits)).min()
+        let takes = Some(takes).filter(|_| peer.serving.waits_for_transport());
+        owes.into_iter().chain(takes).min()
     }
 
-    fn is_untaken(&self, peer: &Peer, queued: usize) -> bool {
+    fn is_untaken(&self, peer: &Peer) -> bool {
         let until = peer.serving.taken_at + self.config.limits.stall_whole;
-        (queued > 0 || peer.serving.waits_for_transport()) && until <= self.now
+        peer.serving.waits_for_transport() && until <= self.now
     }
 
     /// How long a source that owes a blob may be silent.

@@ -71,6 +71,21 @@ impl Swarm {
         self.send_wants(id, wants);
     }
 
+    /// How a transfer's want was told to a peer, if it was.
+    pub(crate) fn own_hops(&self, id: ConnectionId, blob: &BlobId) -> Option<Hops> {
+        let peer = self.connections.get(&id)?.ready()?;
+        let told = peer.telling.told.iter();
+        let mut told = told.filter(|(_, told)| told.contains(blob)).peekable();
+        told.peek()?;
+        let called = |transfer| self.transfers.get(transfer)?.called_at;
+        let quiet = told.all(|(transfer, _)| called(transfer).is_none());
+        Some(if quiet && peer.features.contains(Features::GOSSIP) {
+            Hops::QUIET
+        } else {
+            Hops::OWN
+        })
+    }
+
     /// Tells a peer more once some of what it was told is over; each time
     /// would be a look at every transfer for every blob.
     fn tell_wants_if_few(&mut self, id: ConnectionId) {
@@ -96,7 +111,7 @@ impl Swarm {
             }
             Self::forget_push(peer, transfer);
             let telling = &peer.telling;
-            let over = |blob: &BlobId| !telling.tells(blob) && !telling.passed.contains(blob);
+            let over = |blob: &BlobId| !telling.tells(blob);
             let wants = told.into_iter().filter(over);
             let wants: Vec<_> = wants.map(|blob| (blob, Hops::WITHDRAWN)).collect();
             withdrawn.push((*id, wants));

@@ -45,6 +45,15 @@ fn a_peer_of_another_version_is_told_so_and_cut() {
     assert_cut(&outputs, ErrorCode::VERSION);
 }
 
+#[test]
+fn rooms_are_kept_for_those_who_come() {
+    let (_, said) = Victim::dialing_with(Features::ROOMS);
+    assert!(!said.features.contains(Features::ROOMS), "{said:?}");
+    let mut victim = Victim::new(Features::ROOMS);
+    let (said, _) = victim.say_handshake(handshake(PROTOCOL_VERSION));
+    assert!(said.features.contains(Features::ROOMS), "{said:?}");
+}
+
 /// A dialed peer's answer, and what the user hears of it.
 fn problem_after(answer: &Message) -> Problem {
     let (mut victim, _) = Victim::dialing();
@@ -331,17 +340,6 @@ fn a_request_number_that_was_used_is_cut() {
         }
         assert_cut(&victim.receive(&ask(again)), ErrorCode::UNEXPECTED);
     }
-}
-
-#[test]
-fn a_peer_that_takes_nothing_of_what_is_said_is_cut() {
-    let mut victim = Victim::greeted(Features::default());
-    victim.input(Input::Holding(vec![(blob(1), 100)]));
-    // One short answer, which the transport never gets rid of.
-    let outputs = victim.receive(&Message::Want(vec![(blob(1), Hops::OWN)]));
-    assert_eq!(sent(&outputs).len(), 1);
-    assert_eq!(sent(&victim.wait(59)), []);
-    assert_cut(&victim.wait(2), ErrorCode::TOO_MANY);
 }
 
 #[test]

@@ -82,7 +82,11 @@ impl Victim {
 
     /// Dials the peer; what the victim said first.
     pub fn dialing() -> (Self, Handshake) {
-        let mut victim = Self::new(Features::default());
+        Self::dialing_with(Features::default())
+    }
+
+    pub fn dialing_with(features: Features) -> (Self, Handshake) {
+        let mut victim = Self::new(features);
         let address = "ws://peer/ws".into();
         let outputs = victim.input(Input::Keep { address });
         let dialed = outputs.iter().find_map(|output| match output {

@@ -14,13 +14,22 @@ use crate::time::{Moment, Span};
 /// its distance changes as others come and go, and it is withdrawn.
 pub(super) const OFTEN: usize = 32;
 
-/// What stands so long is told again, before the other side forgets it.
+/// What stands is told again before the other side forgets it: once in so long,
+/// and once more to whoever came in between.
 const AGAIN: Span = Span::seconds(120);
+
+/// How a want stands, since when, and when it was told before.
+#[derive(Clone, Copy)]
+struct Told {
+    hops: Hops,
+    at: Moment,
+    before: Option<Moment>,
+}
 
 /// Wants that stand between two hosts.
 #[derive(Default)]
 pub(super) struct Standing {
-    by_talk: BTreeMap<Talk, BTreeMap<BlobId, (Hops, Moment)>>,
+    by_talk: BTreeMap<Talk, BTreeMap<BlobId, Told>>,
 }
 
 impl Standing {
@@ -44,12 +53,17 @@ impl Standing {
         for (blob, hops) in wants {
             if *hops == Hops::WITHDRAWN {
                 standing.remove(blob);
-            } else if let Some((told, at)) = standing.insert(*blob, (*hops, now))
-                && told == *hops
-                && now < at + AGAIN
-            {
+                continue;
+            }
+            let same = standing.get(blob).filter(|told| told.hops == *hops);
+            let before = same.map(|told| told.at);
+            let often = same.and_then(|told| told.before);
+            // Twice at once is never right, three times in a while neither.
+            if before == Some(now) || often.is_some_and(|often| now < often + AGAIN) {
                 twice = Some(*blob);
             }
+            let (hops, at) = (*hops, now);
+            standing.insert(*blob, Told { hops, at, before });
         }
         twice
     }
