@@ -63,14 +63,14 @@ fn len_of(blob: &Blob) -> u32 {
     u32::try_from(blob.bytes().len()).unwrap()
 }
 
-/// Asks for a blob and verifies it.
-async fn fetch(peer: &mut Peer, id: BlobId) -> Blob {
+/// Asks for a blob, as the peer's request of this number, and verifies it.
+async fn fetch(peer: &mut Peer, number: u32, id: BlobId) -> Blob {
     peer.send(&Message::Want([(id, Hops::OWN)].into())).await;
     match peer.recv().await {
         Message::Have(blobs) => assert_eq!(blobs[0].0, id),
         other => panic!("{other:?} in answer to a want"),
     }
-    let request = RequestId(1);
+    let request = RequestId(number);
     peer.send(&Message::Request { request, blob: id }).await;
     match peer.recv().await {
         Message::Response { data, .. } => Blob::verify(id, data).unwrap(),
@@ -88,8 +88,8 @@ async fn what_one_peer_pushed_another_fetches_after_the_first_is_gone() {
     drop(pusher);
 
     let mut reader = relay.peer().await;
-    for blob in &blobs {
-        assert_eq!(fetch(&mut reader, blob.id()).await, *blob);
+    for (number, blob) in (1..).zip(&blobs) {
+        assert_eq!(fetch(&mut reader, number, blob.id()).await, *blob);
     }
     let total = total as u64;
     assert_eq!(
@@ -117,8 +117,8 @@ async fn a_relay_that_starts_again_still_has_what_was_pushed() {
     let server = Server::start(config(&dir)).await.unwrap();
     let mut reader = Peer::dial(server.addr()).await;
     reader.greet().await;
-    for blob in &blobs {
-        assert_eq!(fetch(&mut reader, blob.id()).await, *blob);
+    for (number, blob) in (1..).zip(&blobs) {
+        assert_eq!(fetch(&mut reader, number, blob.id()).await, *blob);
     }
 }
 
