@@ -185,17 +185,20 @@ impl Swarm {
     }
 
     fn on_wrong_blob(&mut self, connection: ConnectionId, blob: BlobId, peer: PeerId) {
+        self.wanted.set_state(&blob, State::Idle);
+        self.on_lie(connection, peer, "a wrong blob");
+    }
+
+    /// A peer sent what only a liar can: nothing of it is believed, and every
+    /// connection to it ends.
+    pub(crate) fn on_lie(&mut self, connection: ConnectionId, peer: PeerId, what: &str) {
         self.bans.ban(peer, self.now);
         self.distrust(peer);
-        self.wanted.set_state(&blob, State::Idle);
         if self.connections.contains_key(&connection) {
-            self.misbehaved(connection, ErrorCode::WRONG_BLOB, "a wrong blob");
+            self.misbehaved(connection, ErrorCode::WRONG_BLOB, what);
         } else {
-            let what = "a wrong blob".into();
-            self.event(Event::Misbehaved {
-                peer: Some(peer),
-                what,
-            });
+            let (peer, what) = (Some(peer), what.into());
+            self.event(Event::Misbehaved { peer, what });
         }
         self.close_banned(peer);
         self.ask_all();
@@ -203,7 +206,7 @@ impl Swarm {
 
     /// Nothing a peer claims is believed: it is not asked while its
     /// connections end one after the other.
-    pub(crate) fn distrust(&mut self, peer: PeerId) {
+    fn distrust(&mut self, peer: PeerId) {
         for id in self.connections_of(peer) {
             let has = self.peer_mut(id).map(|peer| peer.asking.has.clone());
             for blob in has.unwrap_or_default().keys() {
@@ -213,7 +216,7 @@ impl Swarm {
     }
 
     /// Two peers may have dialed each other: a ban ends every connection.
-    pub(crate) fn close_banned(&mut self, peer: PeerId) {
+    fn close_banned(&mut self, peer: PeerId) {
         for id in self.connections_of(peer) {
             self.close(id, "the peer is banned for what it sent");
         }

@@ -440,11 +440,7 @@ impl Swarm {
         if theirs == ours {
             self.on_proven(of, request, peer);
         } else {
-            self.bans.ban(peer, self.now);
-            self.distrust(peer);
-            self.misbehaved(of, ErrorCode::WRONG_BLOB, "a false proof of possession");
-            self.close_banned(peer);
-            self.ask_all();
+            self.on_lie(of, peer, "a false proof of possession");
         }
     }
 
@@ -471,8 +467,9 @@ impl Swarm {
             if let Some(pushing) = pushed.and_then(|t| t.pushing.as_mut()) {
                 pushing.unoffer(&blob);
             }
-            if let Some(peer) = self.peer_mut(of) {
-                let push = peer.keeping.pushes.entry(transfer).or_default();
+            if let Some(peer) = self.peer_mut(of)
+                && let Some(push) = peer.keeping.pushes.get_mut(&transfer)
+            {
                 push.failed.insert(blob);
             }
             self.push_anew(transfer);

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use webrtc::runtime::primitives::{RecvMeta, Transmit};
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime,
@@ -21,8 +22,6 @@ use super::port::Seat;
 /// What names of the local network are asked for at (RFC 6762); not a
 /// connection's own.
 const MDNS_PORT: u16 = 5353;
-
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Whether a connection's channel is open.
 pub(super) type IsOpen = Arc<AtomicBool>;

@@ -2,21 +2,18 @@
 //! wants.
 
 use std::fmt;
-use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use futures_util::future::BoxFuture;
 use webrtc::runtime::AsyncUdpSocket;
 use webrtc::runtime::primitives::{RecvMeta, Transmit};
 
 use super::routes::MemberId;
 use super::socket::{Inbox, Socket};
 use super::stun;
-
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A connection's place on a socket; ends with the last that holds it.
 pub(super) struct Membership {
@@ -70,7 +67,7 @@ struct View {
     inbox: Arc<Inbox>,
     /// Its own wait for room: a tokio socket wakes one waiter of `poll_`
     /// methods, and the socket has many.
-    writable: Mutex<Option<BoxFuture<io::Result<()>>>>,
+    writable: Mutex<Option<BoxFuture<'static, io::Result<()>>>>,
 }
 
 impl View {
