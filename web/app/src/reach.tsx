@@ -15,7 +15,7 @@ export function Reach({ samara }: { samara: Samara }) {
     <div class="reach">
       <p class="pill" data-testid="reach" data-state={state}>
         {words}
-        {direct > 0 && `, ${count(direct, "browser", "browsers")} linked`}
+        {direct > 0 && `, ${count(direct, "device", "devices")} linked`}
       </p>
       {state === "off" &&
         lost.map((relay) => (

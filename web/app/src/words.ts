@@ -44,7 +44,7 @@ export const STATES: Record<TransferState, string> = {
 
 /** How a source is reached: for a person, and by the technical name. */
 export const PATHS: Record<Path, { words: string; name: string }> = {
-  webrtc: { words: "Straight from another browser", name: "WebRTC" },
+  webrtc: { words: "Straight from another device", name: "WebRTC" },
   websocket: { words: "From a relay or a seeder", name: "WebSocket" },
   circuit: { words: "Passed on, sealed, by the relay", name: "circuit" },
 };
