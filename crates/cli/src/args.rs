@@ -75,11 +75,8 @@ pub struct Seed {
     #[command(flatten)]
     pub what: What,
 
-    /// Have other peers keep copies until so many proved that they hold all of
-    /// it
-    #[arg(long, value_name = "COPIES", num_args = 0..=1, default_missing_value = "3",
-          value_parser = clap::value_parser!(u8).range(1..=16))]
-    pub push: Option<u8>,
+    #[command(flatten)]
+    pub copies: Copies,
 
     #[command(flatten)]
     pub network: Network,
@@ -104,6 +101,9 @@ pub struct Fetch {
     /// Give up after so many seconds in which nobody had anything to give
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
+
+    #[command(flatten)]
+    pub copies: Copies,
 
     #[command(flatten)]
     pub network: Network,
@@ -169,6 +169,15 @@ pub struct What {
     /// relay's page; without --relay, that relay is where to meet
     #[arg(value_name = "LINK", group = "what")]
     pub link: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Copies {
+    /// Have other peers keep copies until so many proved that they hold all of
+    /// it
+    #[arg(long, value_name = "COPIES", num_args = 0..=1, default_missing_value = "3",
+          value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub push: Option<u8>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -16,7 +16,7 @@ use crate::exit::{Code, Failure};
 use crate::network::{self, Contacts};
 use crate::output::Output;
 use crate::report::{Event, Progress, Report, Source, path_name};
-use crate::{signals, source, store};
+use crate::{copies, signals, source, store};
 
 /// Speed is the average over so long.
 const SPEED_OVER: Duration = Duration::from_secs(3);
@@ -50,7 +50,7 @@ pub fn run(args: &Fetch, store: Option<PathBuf>, report: &Report) -> Result<(), 
             waiting: Waiting::Not,
             seen: VecDeque::new(),
         };
-        let result = fetching.run(transfer, args.timeout).await;
+        let result = fetching.run(transfer, args.timeout, args.copies.push).await;
         // The file is durable; the blobs are there to serve it and to resume,
         // and can be fetched again. To wait for them would double the time.
         node.leave().await;
@@ -96,6 +96,7 @@ impl Fetching<'_> {
         mut self,
         mut transfer: Transfer,
         timeout: Option<Duration>,
+        push: Option<u8>,
     ) -> Result<(), Failure> {
         let mut stop = signals::stop();
         let mut ticks = tokio::time::interval(self.report.interval());
@@ -120,7 +121,12 @@ impl Fetching<'_> {
                     bytes: self.entry.as_ref().map_or(0, |entry| entry.size()),
                     received_bytes: self.node.received_bytes(),
                 });
-                return Ok(());
+                let Some(copies) = push else {
+                    return Ok(());
+                };
+                let (contacts, report) = (&mut self.contacts, self.report);
+                return copies::make(copies, &mut transfer, contacts, timeout, &mut stop, report)
+                    .await;
             }
         }
     }

@@ -5,6 +5,7 @@
 //! a terminal, as lines elsewhere, or as JSON with `--json`.
 
 mod args;
+mod copies;
 mod exit;
 mod fetch;
 mod ingest;

@@ -9,7 +9,7 @@ use crate::args::Seed;
 use crate::exit::Failure;
 use crate::report::{Event, Report};
 use crate::source::Source;
-use crate::{network, signals, source, store};
+use crate::{copies, network, signals, source, store};
 
 /// Seeds until the user stops it.
 pub fn run(args: &Seed, store: Option<PathBuf>, report: &Report) -> Result<(), Failure> {
@@ -24,7 +24,7 @@ pub fn run(args: &Seed, store: Option<PathBuf>, report: &Report) -> Result<(), F
         }
         report_held(&target, node.store(), report);
         let mut transfer = node.open(target);
-        if let Some(copies) = args.push {
+        if let Some(copies) = args.copies.push {
             transfer.push(copies);
         }
         let link = transfer.link();
@@ -61,22 +61,13 @@ fn on_event(event: Option<TransferEvent>, report: &Report) -> Result<(), Failure
             size: entry.size(),
             chunks: entry.chunks().len(),
         }),
-        Some(TransferEvent::Pushed {
-            proven,
-            wanted,
-            copies,
-            target,
-        }) => report.event(&Event::Pushed {
-            proven,
-            wanted,
-            copies,
-            target,
-        }),
-        Some(TransferEvent::PushRefused { reason }) => {
-            report.event(&Event::PushRefused { reason });
-        }
         Some(TransferEvent::Failed(error)) => return Err(error.into()),
-        Some(_) | None => {}
+        Some(event) => {
+            if let Some(event) = copies::event_of(event) {
+                report.event(&event);
+            }
+        }
+        None => {}
     }
     Ok(())
 }

@@ -70,6 +70,30 @@ fn relays_and_a_native_peer_prove_the_copies_that_outlive_the_seeder() {
 }
 
 #[test]
+fn a_fetch_ends_once_others_proved_the_copies_it_was_asked_for() {
+    let desk = Desk::new();
+    let relays = [Relay::start(&desk, "first"), Relay::start(&desk, "second")];
+    desk.ingest("own", &desk.file("file", LEN));
+    let (seed, address) = desk.seed("own");
+    let urls = [&relays[0].url, &relays[1].url].map(String::as_str);
+    let fetch = |store: &str, copies: &str| {
+        desk.samara(store)
+            .args(["fetch", "-i", "ENTRY.json", "-o", store, "--no-dht"])
+            .args(["--relay", urls[0], "--relay", urls[1], "--push", copies])
+            .args(["--timeout", "10"])
+    };
+    // The seeder holds what is offered, too.
+    let ended = fetch("reader", "3").peer(&address).end();
+    ended.assert_code(0);
+    assert!(is_safe(&ended.event("pushed")), "{}", ended.stderr);
+    seed.kill();
+
+    let too_few = fetch("another", "3").end();
+    too_few.assert_failed(4, &["file is complete", "2 of 3 whole copies"]);
+    assert!(std::fs::read(desk.path("another")).unwrap() == noise(LEN));
+}
+
+#[test]
 fn a_push_says_in_words_that_it_is_safe_to_stop() {
     let desk = Desk::new();
     let relays = [Relay::start(&desk, "first"), Relay::start(&desk, "second")];

@@ -14,9 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use samara_core::entry::blob::seal_entry;
 use samara_core::message::Nonce;
 use samara_core::possession::Evidence;
-use samara_core::{Blob, BlobId, PeerId};
+use samara_core::{Blob, BlobId, FileEntry, PeerId};
 use samara_store::{FlushError, Lease, Store};
 use samara_swarm::{ConnectionId, Input, StoreFailure, TransferId};
 use tokio::sync::{Semaphore, mpsc};
@@ -139,6 +140,37 @@ impl Disk {
                 evicted,
                 written,
             }
+        });
+    }
+
+    /// Stores what leads from a link to the entry: whoever has only the link
+    /// begins there.
+    pub fn keep_entry(&self, entry: Arc<FileEntry>) {
+        let store = self.store.clone();
+        let commands = self.commands.clone();
+        let flushing = self.flushing.clone();
+        self.run(&self.writing, move || {
+            let (mut held, mut evicted) = (Vec::new(), Vec::new());
+            // An entry that cannot be sealed has no link either.
+            let sealed = seal_entry(&entry).map(|sealed| sealed.blobs);
+            for blob in sealed.into_iter().flatten() {
+                match store.put(&blob) {
+                    Ok(put) => {
+                        flushing.was_put();
+                        evicted.extend(put.evicted);
+                        let len = u32::try_from(blob.bytes().len());
+                        held.extend(len.map(|len| (blob.id(), len)));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "whoever has only the link finds no entry here");
+                    }
+                }
+            }
+            if !evicted.is_empty() {
+                // A node that was stopped has no use for it.
+                let _ = commands.send(Command::Input(Input::Evicted(evicted)));
+            }
+            Command::Input(Input::Holding(held))
         });
     }
 

@@ -69,7 +69,7 @@ impl Swarm {
         bytes: usize,
     ) -> Option<&mut Asked> {
         let now = self.now;
-        let asking = &mut self.peer_mut(from)?.asking;
+        let asking = &mut self.connections.get_mut(&from)?.ready_mut()?.asking;
         asking.pace.received(now, bytes);
         asking.heard += bytes;
         if asking.heard >= PROGRESS {
@@ -79,7 +79,11 @@ impl Swarm {
         if asked.alone && !asked.has_begun() {
             asking.pace.round(now.since(asked.at));
         }
-        asking.owed = asking.owed.saturating_sub(asked.receive(now, bytes));
+        let expected = asked.receive(now, bytes);
+        asking.owed = asking.owed.saturating_sub(expected);
+        // Paid for at the request was what the source claimed.
+        let more = (bytes as u64).saturating_sub(expected);
+        self.download.take(now, more);
         Some(asked)
     }
 
@@ -87,6 +91,7 @@ impl Swarm {
     /// request never made is.
     fn on_late(&mut self, from: ConnectionId, request: RequestId, bytes: usize) {
         self.wasted += bytes as u64;
+        self.download.take(self.now, bytes as u64);
         self.check_known(from, request);
     }
 
@@ -99,10 +104,10 @@ impl Swarm {
 
     fn on_blob(&mut self, from: ConnectionId, request: RequestId, blob: BlobId, bytes: Bytes) {
         let now = self.now;
+        self.end_request(from, request);
         let Some(peer) = self.peer_mut(from) else {
             return;
         };
-        peer.asking.end(now, request);
         peer.asking.progressed(now);
         let (peer, len) = (peer.id, bytes.len());
         self.wanted.unasked(&blob, from, request);
@@ -231,6 +236,7 @@ impl Swarm {
     /// What was asked of a peer that is gone is asked of others.
     pub(crate) fn release_all(&mut self, id: ConnectionId, asking: Asking) {
         for (request, asked) in asking.requests {
+            self.download.give_back(self.now, asked.left());
             self.wanted.unasked(&asked.blob, id, request);
         }
         for blob in asking.has.keys() {
@@ -242,16 +248,17 @@ impl Swarm {
 
     pub(crate) fn on_not_found(&mut self, from: ConnectionId, request: RequestId) {
         let now = self.now;
-        let Some(peer) = self.peer_mut(from) else {
-            return;
-        };
-        let Some(asked) = peer.asking.end(now, request) else {
+        let Some(asked) = self.end_request(from, request) else {
             return self.check_known(from, request);
         };
-        peer.asking.progressed(now);
-        peer.asking.broken.insert(asked.blob);
+        if let Some(peer) = self.peer_mut(from) {
+            peer.asking.progressed(now);
+            let broken = peer.asking.broken.entry(asked.blob).or_default();
+            *broken = broken.saturating_add(1);
+        }
         self.wanted.unasked(&asked.blob, from, request);
         self.unoffer(from, &asked.blob);
+        self.want_again(from, asked.blob);
         self.ask_all();
     }
 

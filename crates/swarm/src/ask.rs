@@ -1,8 +1,9 @@
 //! Asking: which blob to request from whom.
 //!
 //! A peer is asked for as much as its path holds ([`crate::pace`]), the most
-//! needed blob first ([`crate::wanted`]). One that has room left when nothing
-//! is left to ask for takes over from slower ones ([`crate::relieve`]).
+//! needed blob first ([`crate::wanted`]). One that has room takes over from
+//! slower ones what is needed sooner, and anything when nothing is left to ask
+//! for ([`crate::relieve`]).
 
 use alloc::vec::Vec;
 
@@ -54,9 +55,10 @@ impl Swarm {
             let Some(peer) = self.connections.get(&id).and_then(|c| c.ready()) else {
                 return;
             };
-            match self.wanted.pick(&peer.asking.has) {
+            let next = self.wanted.pick(&peer.asking.has);
+            match next {
+                _ if self.relieve(id, next) => {}
                 Some(blob) => self.request(id, blob),
-                None if self.relieve(id) => {}
                 None => return,
             }
         }
@@ -160,25 +162,30 @@ impl Swarm {
         let len = peer.asking.has.get(&blob).copied().unwrap_or_default();
         let request = peer.asking.begin(now, blob, len);
         self.wanted.asked(&blob, id, request);
-        self.download.take(now, len as usize);
+        self.download.take(now, u64::from(len));
         self.arm(now + LOOK);
         self.send(id, &Message::Request { request, blob });
     }
 
     /// A request is taken back: the peer is told, if it understands.
     pub(crate) fn cancel(&mut self, id: ConnectionId, request: RequestId) {
-        let now = self.now;
-        let Some(peer) = self.peer_mut(id) else {
+        let Some(asked) = self.end_request(id, request) else {
             return;
         };
-        let Some(asked) = peer.asking.end(now, request) else {
-            return;
-        };
-        let understands = peer.features.contains(Features::CANCEL);
+        let peer = self.peer_mut(id);
+        let understands = peer.is_some_and(|peer| peer.features.contains(Features::CANCEL));
         self.wanted.unasked(&asked.blob, id, request);
         if understands {
             self.send(id, &Message::Cancel { request });
         }
+    }
+
+    /// A request is over, however it ended.
+    pub(crate) fn end_request(&mut self, id: ConnectionId, request: RequestId) -> Option<Asked> {
+        let now = self.now;
+        let asked = self.peer_mut(id)?.asking.end(now, request)?;
+        self.download.give_back(now, asked.left());
+        Some(asked)
     }
 
     pub(crate) fn peer_mut(&mut self, id: ConnectionId) -> Option<&mut crate::connection::Peer> {
@@ -206,8 +213,7 @@ impl Asking {
         request
     }
 
-    /// A request is over.
-    pub(crate) fn end(&mut self, now: crate::Time, request: RequestId) -> Option<Asked> {
+    fn end(&mut self, now: crate::Time, request: RequestId) -> Option<Asked> {
         let asked = self.requests.remove(&request)?;
         self.owed = self.owed.saturating_sub(asked.left());
         if self.requests.is_empty() {

@@ -42,10 +42,21 @@ impl Bucket {
     }
 
     /// So many bytes pass.
-    pub(crate) fn take(&mut self, now: Time, bytes: usize) {
+    pub(crate) fn take(&mut self, now: Time, bytes: u64) {
         self.refill(now);
         if self.rate.is_some() {
-            self.level -= whole(bytes as u64);
+            self.level = self.level.saturating_sub(whole(bytes));
+        }
+    }
+
+    /// So many bytes that were taken did not pass.
+    pub(crate) fn give_back(&mut self, now: Time, bytes: u64) {
+        self.refill(now);
+        if let Some(rate) = self.rate {
+            self.level = self
+                .level
+                .saturating_add(whole(bytes))
+                .min(whole(rate.burst));
         }
     }
 
@@ -102,8 +113,20 @@ mod tests {
     #[test]
     fn no_limit_lets_everything_pass() {
         let mut bucket = Bucket::new(None);
-        bucket.take(Time(0), usize::MAX);
+        bucket.take(Time(0), u64::MAX);
         assert_eq!(bucket.ready_at(Time(0)), Time(0));
+    }
+
+    #[test]
+    fn what_did_not_pass_may_pass_later() {
+        let mut bucket = Bucket::new(Some(rate(10, 100)));
+        bucket.take(Time(0), 200);
+        assert_eq!(bucket.ready_at(Time(0)), Time(10_100));
+        bucket.give_back(Time(0), 100);
+        assert_eq!(bucket.ready_at(Time(0)), Time(100));
+        bucket.give_back(Time(0), u64::MAX);
+        bucket.take(Time(0), 100);
+        assert!(bucket.ready_at(Time(0)) > Time(0), "no more than the burst");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     pub(crate) queued: usize,
     /// How fast its messages leave.
     pub(crate) leaving: Pace,
+    /// When the transport last took something, or began to owe.
+    pub(crate) moved_at: Time,
     /// Transfers this peer may learn the wants of.
     pub(crate) scope: Scope,
 }
@@ -149,8 +151,8 @@ pub(crate) struct Peer {
 pub(crate) struct Asking {
     /// Blobs wanted here that the peer holds, with the lengths it claims.
     pub(crate) has: BTreeMap<BlobId, u32>,
-    /// Blobs it claimed and then did not find: it is not believed again.
-    pub(crate) broken: BTreeSet<BlobId>,
+    /// Blobs it claimed and then did not find, and how often.
+    pub(crate) broken: BTreeMap<BlobId, u8>,
     pub(crate) requests: BTreeMap<RequestId, Asked>,
     pub(crate) last_request: u32,
     /// Bytes asked for and not yet there.
@@ -295,9 +297,8 @@ impl Peer {
 
     /// Whether nothing is to be had from it and it asks for nothing.
     pub(crate) fn is_idle(&self) -> bool {
-        let asks = &self.serving;
-        let asked = asks.queue.len() + asks.loading.len() + asks.sending.len();
-        self.asking.has.is_empty() && self.asking.requests.is_empty() && asked == 0
+        let gives = !self.asking.has.is_empty() || !self.asking.requests.is_empty();
+        !gives && self.serving.is_idle()
     }
 }
 
@@ -310,6 +311,7 @@ impl Connection {
             outbox: VecDeque::new(),
             queued: 0,
             leaving: Pace::default(),
+            moved_at: Time::default(),
             scope,
         }
     }
@@ -328,6 +330,11 @@ impl Connection {
         }
     }
 
+    /// Whether the transport has not taken all it was given.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
     /// The longest message that may come, once the other side was told.
     pub(crate) fn accepts(&self) -> usize {
         match &self.stage {
@@ -341,6 +348,15 @@ impl Connection {
     pub(crate) fn answered(&mut self, answered: Greeting) {
         if let Stage::Greeting { greeting, .. } = &mut self.stage {
             **greeting = answered;
+        }
+    }
+
+    /// Whether this side dialed.
+    pub(crate) const fn was_begun_here(&self) -> bool {
+        match &self.origin {
+            Origin::Accepted => false,
+            Origin::Dialed(_) => true,
+            Origin::Met(meeting) => meeting.began,
         }
     }
 

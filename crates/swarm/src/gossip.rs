@@ -8,15 +8,18 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 
 use rand_core::Rng as _;
 use samara_core::BlobId;
 use samara_core::message::{Features, Hops};
 
 use crate::Swarm;
+use crate::bucket::Bucket;
 use crate::connection::{Connection, Peer};
-use crate::face::ConnectionId;
+use crate::face::{ConnectionId, Rate};
 use crate::time::{Millis, Time};
+use crate::want::WANT_LEN;
 use crate::wanted::{FOR_OTHERS, State, Urgency, Wanted};
 
 /// A want is passed on only if it stands so long: most are met at once, and a
@@ -25,6 +28,14 @@ const PASS_AFTER: Millis = Millis::seconds(1);
 
 /// Peers that one want is passed on to.
 pub(crate) const FANOUT: usize = 16;
+
+/// What one peer's wants may make this one look for, in bytes of such wants: a
+/// want that is told and taken back costs others a message each time. As many
+/// as it may have open at once, and then as fast as any transfer gets on.
+const SHARED: Rate = Rate {
+    bytes_per_second: NonZeroU64::new(256 * WANT_LEN as u64).unwrap(),
+    burst: 4096 * WANT_LEN as u64,
+};
 
 /// Between two looks for favours that nobody asked for again.
 const SWEEP: Millis = Millis::seconds(60);
@@ -39,6 +50,8 @@ pub(crate) struct Gossip {
     sweep_at: Option<Time>,
     /// Numbers favours in the order they are done.
     last: u32,
+    /// What is left of [`SHARED`] to each peer that asked for favours.
+    shares: BTreeMap<ConnectionId, Bucket>,
 }
 
 /// One blob wanted for others.
@@ -91,9 +104,21 @@ impl Swarm {
                 (favour.distance, favour.told_at) = (distance, self.now);
                 self.pass_soon(blob);
             }
-        } else {
+        } else if self.takes_share(from) {
             self.begin_favour(blob, distance, [from].into());
         }
+    }
+
+    /// Whether a peer may have one more of its wants shared now.
+    fn takes_share(&mut self, of: ConnectionId) -> bool {
+        let now = self.now;
+        let share = self.gossip.shares.entry(of);
+        let share = share.or_insert_with(|| Bucket::new(Some(SHARED)));
+        let free = share.ready_at(now) == now;
+        if free {
+            share.take(now, WANT_LEN as u64);
+        }
+        free
     }
 
     fn begin_favour(&mut self, blob: BlobId, distance: u8, askers: BTreeSet<ConnectionId>) {
@@ -203,6 +228,7 @@ impl Swarm {
 
     /// A peer is gone, with what it wanted and what it was told.
     pub(crate) fn end_favours_of(&mut self, id: ConnectionId, peer: &Peer) {
+        self.gossip.shares.remove(&id);
         for blob in &peer.serving.wants {
             self.end_favour_for(id, *blob);
         }

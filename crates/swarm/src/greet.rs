@@ -19,6 +19,9 @@ use crate::meet::is_relay;
 
 pub(crate) const UNEXPECTED: ErrorCode = ErrorCode::UNEXPECTED;
 
+/// Connections that only this peer may begin, at most.
+const KEPT_FOR_OWN: usize = 64;
+
 impl Swarm {
     pub(crate) fn on_accepted(
         &mut self,
@@ -27,8 +30,7 @@ impl Swarm {
         max_message: usize,
         transport: &[u8],
     ) {
-        let full = self.connections.len() >= self.config.limits.connections;
-        if full || max_message < MIN_MESSAGE_LEN {
+        if !self.has_room_for_others() || max_message < MIN_MESSAGE_LEN {
             self.outputs.push_back(Output::Close { connection: id });
             return;
         }
@@ -42,6 +44,19 @@ impl Swarm {
         let scope = Scope::Only([].into());
         let connection = Connection::new(Carrier::Driver, Origin::Accepted, stage, scope);
         self.connections.insert(id, connection);
+    }
+
+    /// Whether somebody else may begin a connection. Some places are kept for
+    /// those this peer begins, or strangers could cut it off from everybody.
+    pub(crate) fn has_room_for_others(&self) -> bool {
+        let most = self.config.limits.connections;
+        let kept = (most / 4).min(KEPT_FOR_OWN);
+        let held = self.connections.len();
+        let free = held + kept < most;
+        free || held < most && {
+            let begun = self.connections.values().filter(|c| c.was_begun_here());
+            held - begun.count() + kept < most
+        }
     }
 
     pub(crate) fn on_connected(
@@ -199,6 +214,9 @@ impl Swarm {
         let Some(connection) = self.connections.get_mut(&carrier) else {
             return;
         };
+        if !connection.has_queued() {
+            connection.moved_at = self.now;
+        }
         connection.outbox.push_back(Queued {
             owner,
             left: len,
@@ -223,6 +241,7 @@ impl Swarm {
             let Some(connection) = self.connections.get_mut(&id) else {
                 return;
             };
+            connection.moved_at = self.now;
             let Some(first) = connection.outbox.front_mut() else {
                 return;
             };

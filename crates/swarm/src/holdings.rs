@@ -36,6 +36,12 @@ impl Bits {
         }
     }
 
+    fn clear(&mut self, position: u32) {
+        if let Some(byte) = self.0.get_mut(position as usize / 8) {
+            *byte &= !(0x80 >> (position % 8));
+        }
+    }
+
     fn has(&self, position: u32) -> bool {
         let byte = self.0.get(position as usize / 8);
         byte.is_some_and(|byte| byte & (0x80 >> (position % 8)) != 0)
@@ -272,12 +278,22 @@ impl Swarm {
 
     /// A peer says that it has a blob of a file it showed bits of.
     pub(crate) fn note_have(&mut self, from: ConnectionId, blob: &BlobId) {
-        if let Some((transfer, position)) = self.shared.get(blob).copied()
-            && let Some(peer) = self.peer_mut(from)
-            && let Some(bits) = peer.shown.theirs.get_mut(&transfer)
-        {
+        if let Some((bits, position)) = self.bits_of(from, blob) {
             bits.set(position);
         }
+    }
+
+    /// It has not.
+    pub(crate) fn note_lost(&mut self, from: ConnectionId, blob: &BlobId) {
+        if let Some((bits, position)) = self.bits_of(from, blob) {
+            bits.clear(position);
+        }
+    }
+
+    fn bits_of(&mut self, from: ConnectionId, blob: &BlobId) -> Option<(&mut Bits, u32)> {
+        let (transfer, position) = self.shared.get(blob).copied()?;
+        let bits = self.peer_mut(from)?.shown.theirs.get_mut(&transfer)?;
+        Some((bits, position))
     }
 }
 

@@ -195,7 +195,7 @@ impl Swarm {
             };
             let at = match &connection.stage {
                 Stage::Dialing { until } | Stage::Greeting { until, .. } => Some(*until),
-                Stage::Ready(peer) => self.deadline(peer),
+                Stage::Ready(peer) => self.deadline(connection, peer),
             };
             let Some(at) = at else {
                 continue;
@@ -204,13 +204,17 @@ impl Swarm {
                 self.arm(at);
                 continue;
             }
-            match connection.stage {
+            match &connection.stage {
                 Stage::Dialing { .. } => self.close(id, "nobody answered"),
                 Stage::Greeting { .. } => {
                     self.misbehaved(id, ErrorCode::TIMEOUT, "no handshake in time");
                 }
-                Stage::Ready(ref peer) if self.is_untaken(peer) => {
-                    self.misbehaved(id, ErrorCode::TOO_MANY, UNTAKEN);
+                Stage::Ready(peer) if self.is_untaken(connection) => {
+                    if peer.serving.is_idle() {
+                        self.close(id, "the peer takes nothing that is sent to it");
+                    } else {
+                        self.misbehaved(id, ErrorCode::TOO_MANY, UNTAKEN);
+                    }
                 }
                 Stage::Ready(_) => self.give_up(id),
             }
@@ -218,17 +222,21 @@ impl Swarm {
     }
 
     /// When a peer's time is up; `None` while nothing is due either way.
-    fn deadline(&self, peer: &Peer) -> Option<Time> {
+    fn deadline(&self, connection: &Connection, peer: &Peer) -> Option<Time> {
         let owes = peer.asking.last_heard + self.patience(peer);
         let owes = Some(owes).filter(|_| !peer.asking.requests.is_empty());
-        let takes = peer.serving.taken_at + self.config.limits.stall_whole;
-        let takes = Some(takes).filter(|_| peer.serving.waits_for_transport());
-        owes.into_iter().chain(takes).min()
+        owes.into_iter().chain(self.takes_until(connection)).min()
     }
 
-    fn is_untaken(&self, peer: &Peer) -> bool {
-        let until = peer.serving.taken_at + self.config.limits.stall_whole;
-        peer.serving.waits_for_transport() && until <= self.now
+    /// Until when a transport must take something of what it was given.
+    fn takes_until(&self, connection: &Connection) -> Option<Time> {
+        let until = connection.moved_at + self.config.limits.stall_whole;
+        connection.has_queued().then_some(until)
+    }
+
+    fn is_untaken(&self, connection: &Connection) -> bool {
+        let until = self.takes_until(connection);
+        until.is_some_and(|until| until <= self.now)
     }
 
     /// How long a source that owes a blob may be silent.

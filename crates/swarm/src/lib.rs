@@ -24,7 +24,8 @@
 //! | `serve`, `bucket` | what to send to whom, and how fast |
 //! | `uplink` | how much to send side by side |
 //! | `gossip` | what to want for others |
-//! | `push` | who is to keep copies, and who proved it |
+//! | `push` | who is to keep copies |
+//! | `possess` | who proved to hold what it says |
 //! | `meet` | whom to meet in rooms, and how |
 //! | `signaling` | what is said to them through the relay |
 //! | `keep` | addresses to stay connected to, DHT, timers |
@@ -51,6 +52,7 @@ mod ledger;
 mod limits;
 mod meet;
 mod pace;
+mod possess;
 mod prove;
 mod push;
 mod relieve;
@@ -82,7 +84,7 @@ use crate::gossip::Gossip;
 use crate::keep::Kept;
 use crate::ledger::Ledger;
 use crate::meet::Room;
-use crate::push::{Purpose, Question};
+use crate::possess::{Purpose, Question};
 use crate::serve::{Turns, Waiter};
 use crate::transfer::Transfer;
 use crate::uplink::Uplink;

@@ -1,33 +1,24 @@
-//! Pushes: copies of a complete file with keepers, counted only when proven.
+//! Pushes: copies of a complete file with keepers.
 //!
 //! A pusher offers each blob to as many keepers as still miss to its number of
-//! copies. A keeper that says it holds one is challenged: it must hash a fresh
-//! nonce, its own name and the blob, which the pusher compares with what it
-//! computes from its own copy. Nobody can answer for somebody else, or from
-//! memory.
+//! copies. A copy counts only when the keeper has proven it
+//! ([`crate::possess`]).
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use rand_core::Rng as _;
-use samara_core::message::{ErrorCode, Features, Hops, Nonce};
-use samara_core::possession::Evidence;
+use samara_core::message::{ErrorCode, Features, Hops};
 use samara_core::{BlobId, Message, PeerId, RequestId};
 
 use crate::Swarm;
 use crate::connection::Peer;
-use crate::face::{ConnectionId, Event, Output, TransferId};
+use crate::face::{ConnectionId, Event, TransferId};
+use crate::possess::Proving;
 use crate::time::{Millis, Time};
 
-/// Challenges one keeper has to answer at once: each costs both sides a read
-/// and a hash of a blob.
-const CHALLENGES: usize = 8;
-
-/// Challenges of one peer answered at once.
-const ANSWERS: usize = 4 * CHALLENGES;
-
-/// How long a keeper may take to prove what it says.
-const PROOF: Millis = Millis::seconds(60);
+/// To a keeper that does nothing about its offers for so long they are no
+/// copies on their way: somebody else is offered the same.
+const SILENT: Millis = Millis::seconds(60);
 
 /// A file's copies elsewhere.
 pub(crate) struct Pushing {
@@ -52,15 +43,14 @@ struct Copies {
 #[derive(Default)]
 pub(crate) struct Keeping {
     pushes: BTreeMap<TransferId, PushTo>,
-    challenges: BTreeMap<RequestId, Challenge>,
-    /// Blobs it says it holds, to be challenged.
-    claimed: VecDeque<(TransferId, BlobId)>,
+    pub(crate) proving: Proving,
     /// When it was last offered something.
     offered_at: Time,
+    /// When it last did something about what it was offered, or began to have
+    /// something to do.
+    heard_at: Time,
     /// The peer has no room for pushes.
     full: bool,
-    /// Challenges of the peer that are being answered here.
-    answering: usize,
 }
 
 /// A push towards one keeper.
@@ -68,44 +58,54 @@ pub(crate) struct Keeping {
 struct PushTo {
     cursor: usize,
     offered: BTreeSet<BlobId>,
+    /// Offered for so long without an answer that others are offered them.
+    overdue: BTreeSet<BlobId>,
     /// Claimed and not proven: not offered to this keeper again.
     failed: BTreeSet<BlobId>,
 }
 
-struct Challenge {
-    transfer: TransferId,
-    blob: BlobId,
-    until: Time,
-    /// What the keeper answered, and what it should have.
-    theirs: Option<Evidence>,
-    ours: Option<Evidence>,
+impl PushTo {
+    /// Offers that stand.
+    fn standing(&self) -> impl Iterator<Item = &BlobId> {
+        self.offered.iter().chain(&self.overdue)
+    }
+
+    fn was_offered(&self, blob: &BlobId) -> bool {
+        self.offered.contains(blob) || self.overdue.contains(blob)
+    }
 }
 
-/// What is hashed: whoever proves a blob answers for itself only.
-pub(crate) type Question = (BlobId, Nonce, PeerId);
+impl Keeping {
+    /// Pushes in which the keeper was offered a blob.
+    pub(crate) fn offers_of(&self, blob: BlobId) -> impl Iterator<Item = TransferId> {
+        let pushes = self.pushes.iter();
+        let offered = pushes.filter(move |(_, push)| push.was_offered(&blob));
+        offered.map(|(transfer, _)| *transfer)
+    }
 
-/// What a hash is computed for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// To prove possession to a pusher.
-    Prove(ConnectionId, RequestId),
-    /// To check a keeper's proof.
-    Check(ConnectionId, RequestId),
+    /// An offer is over; whether it counted as a copy on its way.
+    fn end_offer(&mut self, transfer: TransferId, blob: &BlobId) -> bool {
+        let push = self.pushes.get_mut(&transfer);
+        push.is_some_and(|push| {
+            push.overdue.remove(blob);
+            push.offered.remove(blob)
+        })
+    }
 }
 
 impl Pushing {
     pub(crate) fn new(target: u8, blobs: Vec<BlobId>) -> Self {
+        let copies = blobs.iter().map(|blob| (*blob, Copies::default()));
         Self {
             target,
+            copies: copies.collect(),
             blobs,
-            copies: BTreeMap::new(),
             reached: [0].repeat(usize::from(target)),
         }
     }
 
     /// A keeper proved a blob that was offered to it.
     fn prove(&mut self, blob: BlobId, peer: PeerId) {
-        self.unoffer(&blob);
         let copies = self.copies.entry(blob).or_default();
         if copies.proven.contains(&peer) {
             return;
@@ -164,6 +164,7 @@ impl Swarm {
                 peer.keeping.full = false;
                 if let Some(push) = peer.keeping.pushes.get_mut(&transfer) {
                     push.failed.clear();
+                    push.overdue.clear();
                 }
             }
         }
@@ -183,9 +184,22 @@ impl Swarm {
         }
     }
 
+    /// A blob is there now: it may be one that was missing when it was to be
+    /// offered.
+    pub(crate) fn push_held(&mut self, blob: &BlobId) {
+        let transfers = self.transfers.iter();
+        let pushing = transfers.filter(|(_, transfer)| {
+            let pushing = transfer.pushing.as_ref();
+            pushing.is_some_and(|pushing| pushing.copies.contains_key(blob))
+        });
+        for transfer in pushing.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.push_anew(transfer);
+        }
+    }
+
     /// Offers a keeper what is pushed, as far as it may be at once.
     pub(crate) fn push_all(&mut self, id: ConnectionId) {
-        let most = self.config.limits.wants_per_peer / 4;
+        let (now, most) = (self.now, self.config.limits.wants_per_peer / 4);
         let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut()) else {
             return;
         };
@@ -199,23 +213,25 @@ impl Swarm {
                 continue;
             };
             let push = peer.keeping.pushes.entry(*transfer).or_default();
-            while push.offered.len() < most
+            while push.offered.len() + push.overdue.len() < most
                 && let Some(blob) = pushing.blobs.get(push.cursor).copied()
             {
                 push.cursor += 1;
                 let done = pushing.is_proven_by(&blob, peer.id) || push.failed.contains(&blob);
-                let wanted = pushing.missing(&blob) > 0 && !done;
-                let len = self.held.get(&blob).filter(|_| wanted);
-                if let Some(len) = len
-                    && push.offered.insert(blob)
-                {
+                let wanted = pushing.missing(&blob) > 0 && !done && !push.was_offered(&blob);
+                if let Some(len) = self.held.get(&blob).filter(|_| wanted) {
+                    if push.offered.is_empty() {
+                        peer.keeping.heard_at = now;
+                    }
+                    push.offered.insert(blob);
                     pushing.offer(blob);
                     offers.push((blob, *len));
                 }
             }
         }
         if !offers.is_empty() {
-            peer.keeping.offered_at = self.now;
+            peer.keeping.offered_at = now;
+            self.arm(now + SILENT);
         }
         self.send_offers(id, offers);
     }
@@ -260,8 +276,8 @@ impl Swarm {
         };
         let keeping = core::mem::take(&mut peer.keeping);
         peer.keeping.full = true;
-        peer.keeping.answering = keeping.answering;
-        let offered = keeping.pushes.values().flat_map(|push| push.offered.iter());
+        peer.keeping.proving.go_on_answering(&keeping.proving);
+        let offered = keeping.pushes.values().flat_map(PushTo::standing);
         let withdrawn = offered.map(|blob| (*blob, Hops::WITHDRAWN)).collect();
         self.send_wants(from, withdrawn);
         for transfer in keeping.pushes.keys() {
@@ -287,226 +303,55 @@ impl Swarm {
         }
     }
 
-    /// A keeper says it holds blobs: it is to prove those that are pushed.
-    pub(crate) fn on_kept(&mut self, from: ConnectionId, blobs: &[BlobId]) {
-        let Some(peer) = self.peer_mut(from) else {
-            return;
-        };
-        let keeping = &mut peer.keeping;
-        for (transfer, push) in &keeping.pushes {
-            let offered = blobs.iter().filter(|blob| push.offered.contains(blob));
-            let claimed = offered.map(|blob| (*transfer, *blob));
-            let new = claimed.filter(|claim| !keeping.claimed.contains(claim));
-            let new: Vec<_> = new.collect();
-            keeping.claimed.extend(new);
-        }
-        self.challenge(from);
-    }
-
-    fn challenge(&mut self, id: ConnectionId) {
+    /// A keeper does something about what it was offered.
+    pub(crate) fn keeper_moves(&mut self, id: ConnectionId) {
         let now = self.now;
-        while let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut()) {
-            let keeping = &mut peer.keeping;
-            if keeping.challenges.len() >= CHALLENGES {
-                return;
-            }
-            let Some((transfer, blob)) = keeping.claimed.pop_front() else {
-                return;
-            };
-            let mut nonce = [0; Nonce::LEN];
-            self.rng.fill_bytes(&mut nonce);
-            let nonce = Nonce::from_bytes(nonce);
-            let request = peer.asking.number();
-            let challenge = Challenge {
-                transfer,
-                blob,
-                until: now + PROOF,
-                theirs: None,
-                ours: None,
-            };
-            keeping.challenges.insert(request, challenge);
-            let prover = peer.id;
-            self.arm(now + PROOF);
-            self.hash(Purpose::Check(id, request), blob, prover, nonce);
-            self.send(
-                id,
-                &Message::Challenge {
-                    request,
-                    blob,
-                    nonce,
-                },
-            );
+        if let Some(peer) = self.peer_mut(id) {
+            peer.keeping.heard_at = now;
         }
     }
 
-    fn hash(&mut self, purpose: Purpose, blob: BlobId, prover: PeerId, nonce: Nonce) {
-        let question = (blob, nonce, prover);
-        self.hashing.entry(question).or_default().push(purpose);
-        self.outputs.push_back(Output::Hash {
-            blob,
-            nonce,
-            prover,
-        });
-    }
-
-    /// A pusher wants to see proof.
-    pub(crate) fn on_challenge(
-        &mut self,
-        from: ConnectionId,
-        request: RequestId,
-        blob: BlobId,
-        nonce: Nonce,
-    ) {
-        let held = self.held.contains_key(&blob) && self.offers(&blob);
-        let prover = self.peer();
-        let Some(peer) = self.peer_mut(from) else {
+    /// A keeper proved a blob.
+    pub(crate) fn count_copy(&mut self, of: ConnectionId, transfer: TransferId, blob: BlobId) {
+        self.keeper_moves(of);
+        let Some(peer) = self.connections.get_mut(&of).and_then(|c| c.ready_mut()) else {
             return;
         };
-        if peer.keeping.answering >= ANSWERS {
-            return self.misbehaved(from, ErrorCode::TOO_MANY, "too many challenges at once");
-        }
-        if !held {
-            return self.send(from, &Message::NotFound { request, blob });
-        }
-        peer.keeping.answering += 1;
-        self.hash(Purpose::Prove(from, request), blob, prover, nonce);
-    }
-
-    pub(crate) fn on_hashed(&mut self, question: Question, evidence: Option<Evidence>) {
-        let (blob, _, _) = question;
-        for purpose in self.hashing.remove(&question).unwrap_or_default() {
-            match (purpose, evidence) {
-                (Purpose::Prove(to, request), evidence) => {
-                    self.prove(to, request, blob, evidence);
-                }
-                (Purpose::Check(of, request), Some(ours)) => {
-                    self.compare(of, request, |challenge| challenge.ours = Some(ours));
-                }
-                // Lost here: there is nothing to compare with.
-                (Purpose::Check(of, request), None) => self.drop_challenge(of, request),
-            }
-        }
-    }
-
-    fn prove(
-        &mut self,
-        to: ConnectionId,
-        request: RequestId,
-        blob: BlobId,
-        evidence: Option<Evidence>,
-    ) {
-        let Some(peer) = self.peer_mut(to) else {
-            return;
-        };
-        peer.keeping.answering = peer.keeping.answering.saturating_sub(1);
-        let answer = match evidence {
-            Some(evidence) => Message::Possession { request, evidence },
-            None => Message::NotFound { request, blob },
-        };
-        self.send(to, &answer);
-    }
-
-    /// A keeper's proof came.
-    pub(crate) fn on_possession(
-        &mut self,
-        from: ConnectionId,
-        request: RequestId,
-        evidence: Evidence,
-    ) {
-        let made = self.peer_mut(from).map(|peer| peer.asking.last_request);
-        if made.is_some_and(|last| request.0 == 0 || request.0 > last) {
-            return self.misbehaved(from, ErrorCode::UNEXPECTED, "a proof nobody asked for");
-        }
-        self.compare(from, request, |challenge| challenge.theirs = Some(evidence));
-    }
-
-    fn compare(
-        &mut self,
-        of: ConnectionId,
-        request: RequestId,
-        learn: impl FnOnce(&mut Challenge),
-    ) {
-        let Some(peer) = self.peer_mut(of) else {
-            return;
-        };
-        let Some(challenge) = peer.keeping.challenges.get_mut(&request) else {
-            return;
-        };
-        learn(challenge);
-        let (Some(theirs), Some(ours)) = (challenge.theirs, challenge.ours) else {
-            return;
-        };
-        let peer = peer.id;
-        if theirs == ours {
-            self.on_proven(of, request, peer);
-        } else {
-            self.on_lie(of, peer, "a false proof of possession");
-        }
-    }
-
-    fn on_proven(&mut self, of: ConnectionId, request: RequestId, peer: PeerId) {
-        let Some(challenge) = self.end_challenge(of, request) else {
-            return;
-        };
-        let Challenge { transfer, blob, .. } = challenge;
+        let counted = peer.keeping.end_offer(transfer, &blob);
         let pushed = self.transfers.get_mut(&transfer);
         if let Some(pushing) = pushed.and_then(|t| t.pushing.as_mut()) {
-            pushing.prove(blob, peer);
+            if counted {
+                pushing.unoffer(&blob);
+            }
+            pushing.prove(blob, peer.id);
             let event = pushing.event(transfer);
             self.event(event);
         }
         self.push_all(of);
-        self.challenge(of);
     }
 
-    /// A challenge comes to nothing: the copy does not count, and another
-    /// keeper is to have it.
-    fn drop_challenge(&mut self, of: ConnectionId, request: RequestId) {
-        if let Some(Challenge { transfer, blob, .. }) = self.end_challenge(of, request) {
-            let pushed = self.transfers.get_mut(&transfer);
-            if let Some(pushing) = pushed.and_then(|t| t.pushing.as_mut()) {
-                pushing.unoffer(&blob);
-            }
-            if let Some(peer) = self.peer_mut(of)
-                && let Some(push) = peer.keeping.pushes.get_mut(&transfer)
-            {
-                push.failed.insert(blob);
-            }
-            self.push_anew(transfer);
+    /// A keeper did not prove a blob: another one is to have it.
+    pub(crate) fn miss_copy(&mut self, of: ConnectionId, transfer: TransferId, blob: BlobId) {
+        let Some(peer) = self.connections.get_mut(&of).and_then(|c| c.ready_mut()) else {
+            return;
+        };
+        let counted = peer.keeping.end_offer(transfer, &blob);
+        if let Some(push) = peer.keeping.pushes.get_mut(&transfer) {
+            push.failed.insert(blob);
         }
-        self.challenge(of);
-    }
-
-    fn end_challenge(&mut self, of: ConnectionId, request: RequestId) -> Option<Challenge> {
-        let keeping = &mut self.peer_mut(of)?.keeping;
-        let challenge = keeping.challenges.remove(&request)?;
-        if let Some(push) = keeping.pushes.get_mut(&challenge.transfer) {
-            push.offered.remove(&challenge.blob);
+        let pushed = self.transfers.get_mut(&transfer);
+        if let Some(pushing) = pushed.and_then(|t| t.pushing.as_mut())
+            && counted
+        {
+            pushing.unoffer(&blob);
         }
-        Some(challenge)
+        self.push_anew(transfer);
     }
 
-    /// A keeper does not hold what it said it does; whether that was it.
-    pub(crate) fn on_unproven(
-        &mut self,
-        from: ConnectionId,
-        request: RequestId,
-        blob: BlobId,
-    ) -> bool {
-        let keeping = self.peer_mut(from).map(|peer| &peer.keeping);
-        let challenged = keeping.is_some_and(|keeping| {
-            let challenge = keeping.challenges.get(&request);
-            challenge.is_some_and(|challenge| challenge.blob == blob)
-        });
-        if challenged {
-            self.drop_challenge(from, request);
-        }
-        challenged
-    }
-
-    /// Keepers forget after a while what they were asked to keep: what they
-    /// have not got yet is offered again.
+    /// Offers are made again before keepers forget them; those that nothing
+    /// is done about are made to others as well.
     pub(crate) fn run_offers(&mut self) {
+        self.pass_over_silent();
         let (now, again) = (self.now, self.config.limits.tell_again);
         let (mut due, mut later) = (Vec::new(), Vec::new());
         for (id, connection) in &mut self.connections {
@@ -514,7 +359,7 @@ impl Swarm {
                 continue;
             };
             let pushes = peer.keeping.pushes.values();
-            let offered: Vec<_> = pushes.flat_map(|push| &push.offered).copied().collect();
+            let offered: Vec<_> = pushes.flat_map(PushTo::standing).copied().collect();
             if offered.is_empty() {
                 continue;
             }
@@ -535,31 +380,58 @@ impl Swarm {
         }
     }
 
-    /// Proofs that did not come in time do not count.
-    pub(crate) fn run_proofs(&mut self) {
+    fn pass_over_silent(&mut self) {
         let now = self.now;
-        let (mut late, mut next) = (Vec::new(), None::<Time>);
-        for (id, connection) in &self.connections {
-            let challenges = connection.ready().into_iter();
-            for (request, challenge) in challenges.flat_map(|peer| &peer.keeping.challenges) {
-                if challenge.until <= now {
-                    late.push((*id, *request));
-                } else {
-                    next = Some(next.map_or(challenge.until, |next| next.min(challenge.until)));
-                }
+        let (mut silent, mut later) = (Vec::new(), Vec::new());
+        for (id, connection) in &mut self.connections {
+            let Some(peer) = connection.ready_mut() else {
+                continue;
+            };
+            if peer.keeping.pushes.values().all(|p| p.offered.is_empty()) {
+                continue;
+            }
+            // It is at work, or what it asked for is still on its way.
+            if !peer.serving.is_idle() || peer.keeping.proving.is_under_way() {
+                peer.keeping.heard_at = now;
+            }
+            let until = peer.keeping.heard_at + SILENT;
+            if until <= now {
+                silent.push(*id);
+            } else {
+                later.push(until);
             }
         }
-        for (id, request) in late {
-            self.drop_challenge(id, request);
+        for at in later {
+            self.arm(at);
         }
-        if let Some(next) = next {
-            self.arm(next);
+        for id in silent {
+            self.pass_over(id);
+        }
+    }
+
+    /// A keeper's offers stand, and count no more.
+    fn pass_over(&mut self, id: ConnectionId) {
+        let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut()) else {
+            return;
+        };
+        let mut passed = Vec::new();
+        for (transfer, push) in &mut peer.keeping.pushes {
+            let offered = core::mem::take(&mut push.offered);
+            let pushed = self.transfers.get_mut(transfer);
+            if let Some(pushing) = pushed.and_then(|t| t.pushing.as_mut()) {
+                offered.iter().for_each(|blob| pushing.unoffer(blob));
+            }
+            push.overdue.extend(offered);
+            passed.push(*transfer);
+        }
+        for transfer in passed {
+            self.push_anew(transfer);
         }
     }
 
     /// Nobody needs copies of a transfer any more.
     pub(crate) fn forget_push(peer: &mut Peer, transfer: TransferId) {
         peer.keeping.pushes.remove(&transfer);
-        peer.keeping.claimed.retain(|(of, _)| *of != transfer);
+        peer.keeping.proving.forget(transfer);
     }
 }

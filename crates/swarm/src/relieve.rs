@@ -1,11 +1,12 @@
-//! Taking over: a fast source with nothing left to do gets what a slower one
-//! still owes, so that the slowest source does not decide when a file is done.
+//! Taking over: a fast source gets what a slower one still owes, so that the
+//! slowest source decides neither when a file is done nor when it plays. While
+//! other blobs are left to ask for, it gets only what is needed before them.
 //!
 //! A request that the slower one has not begun to answer moves: it is
 //! cancelled there, and nothing is sent twice. One that may be on its way is
-//! asked of both, which only happens when nothing is left to ask of anybody;
-//! the first answer counts and the other request is cancelled. No blob is asked
-//! of more than two.
+//! asked of both, which happens when nothing is left to ask of anybody, and for
+//! the one blob that is needed before all others; the first answer counts and
+//! the other request is cancelled. No blob is asked of more than two.
 
 use samara_core::{BlobId, RequestId};
 
@@ -39,10 +40,15 @@ struct Overdue {
 }
 
 impl Swarm {
-    /// Lets a peer with room take over the request that gains most by it;
-    /// whether there was one.
-    pub(crate) fn relieve(&mut self, fast: ConnectionId) -> bool {
-        let Some(overdue) = self.most_overdue(fast) else {
+    /// Lets a peer with room take over the request that gains most by it,
+    /// of those needed before what it would be asked for next; whether there
+    /// was one.
+    pub(crate) fn relieve(&mut self, fast: ConnectionId, next: Option<BlobId>) -> bool {
+        let next = next.as_ref();
+        if next.is_some() && !self.wanted.awaits_before(next) {
+            return false;
+        }
+        let Some(overdue) = self.most_overdue(fast, next) else {
             return false;
         };
         if !overdue.begun {
@@ -52,14 +58,20 @@ impl Swarm {
         true
     }
 
-    fn most_overdue(&self, fast: ConnectionId) -> Option<Overdue> {
+    fn most_overdue(&self, fast: ConnectionId, next: Option<&BlobId>) -> Option<Overdue> {
         let helper = self.connections.get(&fast)?.ready()?;
         let sources = self.connections.iter().filter(|(id, _)| **id != fast);
-        let overdue = sources.filter_map(|(id, source)| self.overdue_of(*id, source, helper));
+        let overdue = sources.filter_map(|(id, source)| self.overdue_of(*id, source, helper, next));
         overdue.max_by_key(|overdue| overdue.saves)
     }
 
-    fn overdue_of(&self, of: ConnectionId, source: &Connection, helper: &Peer) -> Option<Overdue> {
+    fn overdue_of(
+        &self,
+        of: ConnectionId,
+        source: &Connection,
+        helper: &Peer,
+        next: Option<&BlobId>,
+    ) -> Option<Overdue> {
         let source = source.ready()?;
         let last = !self.wanted.has_idle();
         let mut ahead = 0;
@@ -69,6 +81,9 @@ impl Swarm {
             let Some(len) = helper.asking.has.get(&asked.blob) else {
                 continue;
             };
+            if !self.wanted.is_sooner(&asked.blob, next) {
+                continue;
+            }
             let wanted = self.wanted.get(&asked.blob);
             let alone = wanted.is_some_and(|wanted| match &wanted.state {
                 State::Requested(of) => of.len() == 1,
@@ -87,7 +102,7 @@ impl Swarm {
             }
             // What is on its way cannot be called back.
             let begun = asked.has_begun() || self.may_be_begun(source, position, asked.at);
-            if begun && !last {
+            if begun && !last && !self.wanted.is_first_awaited(&asked.blob) {
                 continue;
             }
             let saves = Millis(theirs - ours);

@@ -63,6 +63,7 @@ impl Swarm {
             return self.misbehaved(from, ErrorCode::TOO_MANY, "too many requests at once");
         }
         peer.serving.queue.push_back((request, blob));
+        self.keeper_moves(from);
         self.on_named(from, &blob);
         self.line_up(from);
         self.load_next();
@@ -152,7 +153,7 @@ impl Swarm {
 
     fn after_message(&mut self, id: ConnectionId, message: &Message) {
         let bytes = crate::answer::blob_bytes(message);
-        self.upload.take(self.now, bytes);
+        self.upload.take(self.now, bytes as u64);
         let whole = self
             .peer_mut(id)
             .is_some_and(|peer| peer.serving.finished());
@@ -374,9 +375,9 @@ impl Serving {
         loading.chain(sending).sum()
     }
 
-    /// Whether something is loaded that the transport does not take.
-    pub(crate) fn waits_for_transport(&self) -> bool {
-        !self.sending.is_empty() && !self.held_back
+    /// Whether the peer asked for nothing that it has not got.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.loaded() == 0
     }
 
     /// Drops the blob that was sent to its end; whether there was one.

@@ -134,7 +134,7 @@ impl Swarm {
             self.connections.remove(&id);
             self.outputs.push_back(Output::Close { connection: id });
         }
-        if self.connections.len() < self.config.limits.connections && self.config.webrtc {
+        if self.has_room_for_others() && self.config.webrtc {
             let id = self.insert_meeting(Carrier::Driver, meeting);
             self.outputs.push_back(Output::Answer {
                 connection: id,
@@ -145,7 +145,7 @@ impl Swarm {
 
     fn on_circuit(&mut self, meeting: Meeting, message: &Bytes) {
         let begins = matches!(Message::decode(message), Ok(Message::Handshake(_)));
-        if begins && self.connections.len() < self.config.limits.connections {
+        if begins && self.has_room_for_others() {
             let id = self.insert_meeting(Carrier::Circuit, meeting);
             self.on_connected(id, Path::Circuit, self.config.limits.circuit_message, &[]);
             self.on_received(id, message);

@@ -16,13 +16,17 @@ use crate::Swarm;
 use crate::connection::Scope;
 use crate::face::{ConnectionId, TransferId};
 use crate::time::Millis;
-use crate::wanted::Wanted;
+use crate::wanted::{FOR_OTHERS, Wanted};
 
 const HAVE_LEN: usize = 36;
-const WANT_LEN: usize = 33;
+pub(crate) const WANT_LEN: usize = 33;
 
 /// A transfer that got nothing for so long asks others to help looking.
 const CALL_AFTER: Millis = Millis::seconds(5);
+
+/// How often a peer may claim a blob and then not find it: it may have lost
+/// the blob and got it again.
+const BELIEVED: u8 = 3;
 
 #[expect(clippy::cast_possible_truncation, reason = "a mebibyte fits")]
 const LONGEST: u32 = MAX_BLOB_LEN as u32;
@@ -84,6 +88,30 @@ impl Swarm {
         } else {
             Hops::OWN
         })
+    }
+
+    /// A peer does not hold what it claimed: it is to say so when it does.
+    pub(crate) fn want_again(&mut self, id: ConnectionId, blob: BlobId) {
+        self.note_lost(id, &blob);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let slots = self.wanted.get(&blob).map(|wanted| &wanted.slots);
+        let transfers = slots.into_iter().flatten().map(|(transfer, _)| *transfer);
+        let known = transfers.filter(|of| *of != FOR_OTHERS && connection.scope.includes(*of));
+        let known: Vec<_> = known.collect();
+        let Some(peer) = connection.ready_mut() else {
+            return;
+        };
+        for transfer in known {
+            // Who sees what is missing here tells of it unasked.
+            if !peer.shown.is_mutual(transfer) {
+                peer.telling.told.entry(transfer).or_default().insert(blob);
+            }
+        }
+        if let Some(hops) = self.own_hops(id, &blob) {
+            self.send_wants(id, [(blob, hops)].into());
+        }
     }
 
     /// Tells a peer more once some of what it was told is over; each time
@@ -238,7 +266,8 @@ impl Swarm {
                 return;
             };
             peer.telling.answered(blob);
-            let believed = !peer.asking.broken.contains(&blob);
+            let broken = peer.asking.broken.get(&blob).copied();
+            let believed = broken.unwrap_or_default() < BELIEVED;
             self.note_have(from, &blob);
             if believed && (!for_others || len <= most) {
                 self.offer(from, blob, len.min(LONGEST));
@@ -279,6 +308,7 @@ impl Swarm {
                 continue;
             };
             peer.asking.has.remove(&blob);
+            peer.asking.broken.remove(&blob);
             if offered && peer.serving.wants.remove(&blob) && !waiting.contains(id) {
                 waiting.push(*id);
             }
@@ -294,6 +324,7 @@ impl Swarm {
             self.send(id, &Message::Want([(blob, Hops::WITHDRAWN)].into()));
             self.tell_wants_if_few(id);
         }
+        self.push_held(&blob);
         for (transfer, index) in wanted.into_iter().flat_map(|wanted| wanted.slots) {
             self.put_off_call(transfer);
             self.on_arrived(transfer, index);

@@ -73,6 +73,14 @@ impl Wanted {
         self.urgency == Some(Urgency::Usual) && self.holders <= 1
     }
 
+    /// Its position, if it is needed next and asked for.
+    fn awaited(&self) -> Option<u32> {
+        match (&self.state, self.urgency) {
+            (State::Requested(_), Some(Urgency::Next(position))) => Some(position),
+            _ => None,
+        }
+    }
+
     fn rank(&self) -> Option<Rank> {
         let (State::Idle, Some(urgency)) = (&self.state, self.urgency) else {
             return None;
@@ -91,6 +99,8 @@ pub(crate) struct WantList {
     blobs: BTreeMap<BlobId, Wanted>,
     /// Those to be asked for, the first first.
     ranking: BTreeSet<(Rank, BlobId)>,
+    /// Those needed next that are asked for, the first first.
+    awaited: BTreeSet<(u32, BlobId)>,
 }
 
 /// How far the ranking is searched for something a peer has, before it gets
@@ -135,6 +145,9 @@ impl WantList {
         let wanted = self.blobs.remove(blob)?;
         if let Some(rank) = wanted.rank() {
             self.ranking.remove(&(rank, *blob));
+        }
+        if let Some(position) = wanted.awaited() {
+            self.awaited.remove(&(position, *blob));
         }
         Some(wanted)
     }
@@ -210,6 +223,28 @@ impl WantList {
         !self.ranking.is_empty()
     }
 
+    /// Whether something that is asked for is needed before a blob, or at all
+    /// if there is none.
+    pub(crate) fn awaits_before(&self, blob: Option<&BlobId>) -> bool {
+        let first = self.awaited.first();
+        first.is_some_and(|(_, first)| self.is_sooner(first, blob))
+    }
+
+    /// Whether a blob is needed before another, if there is one.
+    pub(crate) fn is_sooner(&self, blob: &BlobId, than: Option<&BlobId>) -> bool {
+        let urgency = |blob| self.get(blob).and_then(|wanted| wanted.urgency);
+        match (urgency(blob), than.and_then(urgency)) {
+            (Some(one), Some(other)) => one < other,
+            _ => than.is_none(),
+        }
+    }
+
+    /// Whether nothing that is asked for is needed before a blob that is
+    /// needed next.
+    pub(crate) fn is_first_awaited(&self, blob: &BlobId) -> bool {
+        self.awaited.first().is_some_and(|(_, first)| first == blob)
+    }
+
     /// How many of the blobs to be asked for each source has to give.
     pub(crate) fn share(&self) -> usize {
         let first = self.ranking.first();
@@ -234,18 +269,29 @@ impl WantList {
         let Some(wanted) = self.blobs.get_mut(blob) else {
             return;
         };
-        let before = wanted.rank();
+        let before = (wanted.rank(), wanted.awaited());
         change(wanted);
-        let after = wanted.rank();
-        if before == after {
-            return;
-        }
-        if let Some(rank) = before {
-            self.ranking.remove(&(rank, *blob));
-        }
-        if let Some(rank) = after {
-            self.ranking.insert((rank, *blob));
-        }
+        let after = (wanted.rank(), wanted.awaited());
+        move_in(&mut self.ranking, *blob, before.0, after.0);
+        move_in(&mut self.awaited, *blob, before.1, after.1);
+    }
+}
+
+/// Keeps a blob at its place in an order.
+fn move_in<K: Ord>(
+    order: &mut BTreeSet<(K, BlobId)>,
+    blob: BlobId,
+    before: Option<K>,
+    after: Option<K>,
+) {
+    if before == after {
+        return;
+    }
+    if let Some(before) = before {
+        order.remove(&(before, blob));
+    }
+    if let Some(after) = after {
+        order.insert((after, blob));
     }
 }
 

@@ -5,7 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "the victim has more than this suite needs")]
 
+#[path = "net/file.rs"]
+mod file;
 mod victim;
+
+use std::num::NonZeroU64;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -13,7 +17,9 @@ use samara_core::blob::{MAX_BLOB_LEN, TAG_LEN};
 use samara_core::identity::Proof;
 use samara_core::message::{ErrorCode, Features, Handshake, Hops, PROTOCOL_VERSION, Reach};
 use samara_core::{BlobId, MemberId, Message, RequestId, Topic};
-use samara_swarm::{Cause, Event, Input, Output, Path, Problem, StoreFailure};
+use samara_swarm::{
+    Cause, Event, Input, Output, Path, Problem, Rate, Rates, StoreFailure, Target, TransferId,
+};
 use victim::{Victim, assert_cut, blob, handshake, proof, sent};
 
 #[test]
@@ -305,6 +311,90 @@ fn a_peer_that_asks_and_takes_no_answers_is_cut() {
 }
 
 #[test]
+fn a_peer_that_takes_nothing_it_is_told_is_let_go() {
+    let mut victim = Victim::greeted(Features::default());
+    victim.drain();
+    victim.input(Input::Holding(vec![(blob(1), 100)]));
+    let outputs = victim.receive(&Message::Want(vec![(blob(1), Hops::OWN)]));
+    assert_eq!(sent(&outputs), [Message::Have(vec![(blob(1), 100)])]);
+    assert_eq!(victim.wait(59), []);
+    let outputs = victim.wait(1);
+    let closed = |output: &Output| matches!(output, Output::Close { .. });
+    assert!(outputs.iter().any(closed), "{outputs:?}");
+    let blamed = |output: &Output| matches!(output, Output::Event(Event::Misbehaved { .. }));
+    assert!(!outputs.iter().any(blamed), "it may sleep: {outputs:?}");
+}
+
+fn requested(outputs: &[Output]) -> Vec<RequestId> {
+    let messages = sent(outputs).into_iter();
+    let requests = messages.filter_map(|message| match message {
+        Message::Request { request, .. } => Some(request),
+        _ => None,
+    });
+    requests.collect()
+}
+
+#[test]
+fn a_source_that_lost_a_blob_may_have_it_again_but_not_for_ever() {
+    let (mut victim, mut request) = Victim::asking();
+    for claim in 1..=3 {
+        let outputs = victim.receive(&Message::NotFound {
+            request,
+            blob: blob(9),
+        });
+        let asked_again = sent(&outputs).iter().any(|message| match message {
+            Message::Want(wants) => wants.iter().any(|(wanted, _)| *wanted == blob(9)),
+            _ => false,
+        });
+        assert!(asked_again, "it is to say when it has it: {outputs:?}");
+        let outputs = victim.receive(&Message::Have([(blob(9), 100)].into()));
+        match requested(&outputs)[..] {
+            [next] if claim < 3 => request = next,
+            [] if claim == 3 => {}
+            _ => panic!("claim {claim}: {outputs:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_download_limit_counts_what_comes_and_not_what_was_claimed() {
+    let file = file::file(8);
+    let mut victim = Victim::greeted(Features::default());
+    let bytes_per_second = NonZeroU64::new(1000).unwrap();
+    let burst = 100;
+    victim.input(Input::Limit(Rates {
+        upload: None,
+        download: Some(Rate {
+            bytes_per_second,
+            burst,
+        }),
+    }));
+    let target = Target::Entry(file.entry.clone().into(), file.link.clone());
+    let transfer = TransferId(1);
+    victim.input(Input::Open { transfer, target });
+    let chunks = file.entry.chunks().iter();
+    let claims = chunks.map(|chunk| (chunk.id, 1)).collect();
+    let outputs = victim.receive(&Message::Have(claims));
+    let asked = requested(&outputs);
+    assert!(!asked.is_empty() && asked.len() < 8, "{asked:?}");
+    let first = sent(&outputs)
+        .into_iter()
+        .find_map(|message| match message {
+            Message::Request { request, blob } => Some((request, blob)),
+            _ => None,
+        });
+    let (request, id) = first.unwrap();
+    let data = file.blobs.iter().find(|blob| blob.id() == id).unwrap();
+    let outputs = victim.receive(&Message::Response {
+        request,
+        blob: id,
+        data: data.bytes().clone(),
+    });
+    assert_eq!(requested(&outputs), [], "a kilobyte is a second's worth");
+    assert_eq!(requested(&victim.wait(2)).len(), 1);
+}
+
+#[test]
 fn a_flood_of_requests_is_cut() {
     let mut victim = Victim::greeted(Features::default());
     victim.input(Input::Holding(vec![(blob(1), 100)]));
@@ -390,6 +480,47 @@ fn a_flood_of_wants_is_cut() {
 }
 
 #[test]
+fn wants_that_are_told_and_taken_back_are_not_passed_on_without_end() {
+    let mut victim = Victim::greeted(Features::default());
+    victim.drain();
+    let toggling = victim.peer;
+    victim.accept();
+    let said = handshake(PROTOCOL_VERSION);
+    victim.greet(Handshake {
+        features: said.features.with(Features::GOSSIP),
+        ..said
+    });
+    let listening = victim.peer;
+    let mut passed_on = 0;
+    for round in 0..20_u8 {
+        victim.peer = toggling;
+        for hops in [Hops::OWN, Hops::WITHDRAWN] {
+            for batch in 0..4_u8 {
+                let wants = (0..1024_u16).map(|number| {
+                    let mut id = [round; 32];
+                    id[0] = batch;
+                    id[1..3].copy_from_slice(&number.to_be_bytes());
+                    (BlobId::from_bytes(id), hops)
+                });
+                victim.receive(&Message::Want(wants.collect()));
+            }
+            victim.now += 1100;
+            for message in sent(&victim.input(Input::Tick)) {
+                if let Message::Want(wants) = message {
+                    let shared = wants.iter().filter(|(_, hops)| hops.distance().is_some());
+                    passed_on += shared.count();
+                }
+            }
+            victim.peer = listening;
+            victim.drain();
+            victim.peer = toggling;
+            victim.drain();
+        }
+    }
+    assert!((1000..20_000).contains(&passed_on), "{passed_on} of 40,960");
+}
+
+#[test]
 fn haves_of_blobs_nobody_wants_cost_nothing() {
     let mut victim = Victim::greeted(Features::KEEPS);
     for byte in 0..=255 {
@@ -442,6 +573,11 @@ fn connections_beyond_the_limit_are_closed_at_once() {
         binding: Bytes::new(),
     });
     assert_eq!(outputs, [Output::Close { connection }]);
+    // However many come, this peer can still go to others.
+    let address = "ws://relay/ws".into();
+    let outputs = victim.input(Input::Keep { address });
+    let dialed = |output: &Output| matches!(output, Output::Dial { .. });
+    assert!(outputs.iter().any(dialed), "{outputs:?}");
 }
 
 proptest! {

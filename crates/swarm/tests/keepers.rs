@@ -158,3 +158,30 @@ fn a_keeper_that_does_not_hold_what_it_claimed_is_replaced() {
         assert_eq!(told(first), [], "late: {late}");
     }
 }
+
+#[test]
+fn a_keeper_that_does_nothing_about_its_offers_may_keep_them_but_others_get_them_too() {
+    let (mut pusher, file) = pushing();
+    let blobs = offered(&pusher.greet(keeper()));
+    let silent = pusher.peer;
+    pusher.drain();
+    pusher.accept();
+    assert_eq!(offered(&pusher.greet(keeper())), [], "one copy is enough");
+    pusher.drain();
+    let other = core::mem::replace(&mut pusher.peer, silent);
+    assert_eq!(offered(&pusher.wait(59)), []);
+    let outputs = pusher.wait(1);
+    assert_eq!(offered(&outputs), blobs);
+    let to_other =
+        |output: &Output| matches!(output, Output::Send { connection, .. } if *connection == other);
+    assert!(outputs.iter().any(to_other), "{outputs:?}");
+    // Late is not never.
+    let (request, nonce) = claim(&mut pusher, file.blobs[0].id());
+    let prover = stranger().peer();
+    hashed(&mut pusher, &file, nonce, prover);
+    let evidence = Evidence::of(nonce, prover, file.blobs[0].bytes());
+    let outputs = pusher.receive(&Message::Possession { request, evidence });
+    let counted =
+        |output: &Output| matches!(output, Output::Event(Event::Pushed { proven: 1, .. }));
+    assert!(outputs.iter().any(counted), "{outputs:?}");
+}

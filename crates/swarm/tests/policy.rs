@@ -207,6 +207,40 @@ fn a_fast_source_takes_over_what_a_slow_one_owes() {
 }
 
 #[test]
+fn a_slow_source_does_not_hold_up_what_is_played_next() {
+    let mut net = Net::default();
+    let (fast, slow_one, reader) = (net.native(), net.native(), net.native());
+    let file = file(200);
+    let sources = [
+        (fast, "ws://fast/ws", 20_000),
+        (slow_one, "ws://slow/ws", 200),
+    ];
+    for (host, address, rate) in sources {
+        net.listen(host, address);
+        net.keep(reader, address);
+        net.seed(host, &file);
+        limit_upload(&mut net, host, rate);
+    }
+    net.fetch(reader, &file.link);
+    let (from, window) = (0, 200);
+    order(&mut net, reader, Order::InOrder { from, window });
+    let mut furthest = 0;
+    for _ in 0..30 {
+        net.run(200);
+        let mut came = arrivals(&mut net, reader);
+        came.sort_unstable();
+        let in_order = (0..).zip(&came).take_while(|(at, chunk)| at == *chunk);
+        furthest = furthest.max(came.len() - in_order.count());
+    }
+    let came = arrivals(&mut net, reader).len();
+    assert!((80..200).contains(&came), "{came} came, mid-way");
+    // In 5 s the fast source sends some 100.
+    assert!(furthest < 60, "{furthest} wait for one of the slow source");
+    let wasted = net.peer(reader).swarm.wasted();
+    assert!(wasted <= 8 * 1040, "{wasted} bytes came twice");
+}
+
+#[test]
 fn a_crowd_gets_different_blobs_first() {
     let mut net = Net::default();
     let seeder = net.native();

@@ -19,6 +19,8 @@ use crate::transfer::{TransferError, TransferEvent};
 /// A transfer, as the driver keeps it.
 pub(super) struct Opened {
     link: Link,
+    /// Whether the entry came from the user, and nothing that leads to it.
+    by_entry: bool,
     events: mpsc::UnboundedSender<TransferEvent>,
     destination: Option<Destination>,
     saving: Option<Saving>,
@@ -48,11 +50,13 @@ impl Opened {
         destination: Option<Destination>,
         events: mpsc::UnboundedSender<TransferEvent>,
     ) -> Self {
-        let link = match target {
-            Target::Link(link) | Target::Entry(_, link) => link.clone(),
+        let (link, by_entry) = match target {
+            Target::Link(link) => (link.clone(), false),
+            Target::Entry(_, link) => (link.clone(), true),
         };
         Self {
             link,
+            by_entry,
             events,
             destination,
             saving: None,
@@ -96,6 +100,9 @@ impl Driver {
         let chunks = entry.chunks().iter().map(|chunk| chunk.id);
         let blobs: Vec<BlobId> = chunks.chain([opened.link.id]).collect();
         opened.lease = Some(self.disk.lease(&blobs));
+        if opened.by_entry {
+            self.disk.keep_entry(Arc::clone(entry));
+        }
         self.tell(transfer, TransferEvent::Entry(Arc::clone(entry)));
     }
 
