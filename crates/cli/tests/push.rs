@@ -76,21 +76,22 @@ fn a_fetch_ends_once_others_proved_the_copies_it_was_asked_for() {
     desk.ingest("own", &desk.file("file", LEN));
     let (seed, address) = desk.seed("own");
     let urls = [&relays[0].url, &relays[1].url].map(String::as_str);
-    let fetch = |store: &str, copies: &str| {
+    let fetch = |store: &str, out: &str| {
+        let copies = "3";
         desk.samara(store)
-            .args(["fetch", "-i", "ENTRY.json", "-o", store, "--no-dht"])
+            .args(["fetch", "-i", "ENTRY.json", "-o", out, "--no-dht"])
             .args(["--relay", urls[0], "--relay", urls[1], "--push", copies])
             .args(["--timeout", "10"])
     };
     // The seeder holds what is offered, too.
-    let ended = fetch("reader", "3").peer(&address).end();
+    let ended = fetch("reader", "read").peer(&address).end();
     ended.assert_code(0);
     assert!(is_safe(&ended.event("pushed")), "{}", ended.stderr);
     seed.kill();
 
-    let too_few = fetch("another", "3").end();
+    let too_few = fetch("another", "read again").end();
     too_few.assert_failed(4, &["file is complete", "2 of 3 whole copies"]);
-    assert!(std::fs::read(desk.path("another")).unwrap() == noise(LEN));
+    assert!(std::fs::read(desk.path("read again")).unwrap() == noise(LEN));
 }
 
 #[test]

@@ -61,8 +61,16 @@ pub struct Generosity {
     /// passes them on, fetches for them, and keeps what is pushed. 0 helps
     /// nobody.
     pub sympathy: u8,
-    /// Serve and tell of only what the user shares.
+    /// Serve and tell of only what the user shares, and so keep nothing for
+    /// others, whatever the sympathy.
     pub stingy: bool,
+}
+
+impl Generosity {
+    /// How far away those may be that are helped.
+    pub(crate) const fn reach(&self) -> u8 {
+        if self.stingy { 0 } else { self.sympathy }
+    }
 }
 
 impl Default for Generosity {

@@ -81,7 +81,7 @@ impl Swarm {
     pub(crate) fn favour(&mut self, from: ConnectionId, blob: BlobId, hops: Hops) {
         let Some(distance) = hops
             .distance()
-            .filter(|d| *d <= self.config.generosity.sympathy)
+            .filter(|d| *d <= self.config.generosity.reach())
         else {
             return;
         };
@@ -155,7 +155,7 @@ impl Swarm {
     /// Favours that were promised before a restart.
     pub(crate) fn on_remember(&mut self, wants: Vec<(BlobId, u8)>) {
         for (blob, distance) in wants {
-            if distance <= self.config.generosity.sympathy {
+            if distance <= self.config.generosity.reach() {
                 self.begin_favour(blob, distance.max(1), BTreeSet::new());
             }
         }

@@ -338,7 +338,7 @@ impl Swarm {
     fn on_peer_gone(&mut self, id: ConnectionId, peer: &mut Peer) {
         self.stop_serving(id, &peer.serving);
         self.end_favours_of(id, peer);
-        self.stop_pushing(core::mem::take(&mut peer.keeping));
+        self.stop_pushing(peer.id, core::mem::take(&mut peer.keeping));
         self.release_all(id, core::mem::take(&mut peer.asking));
         self.tell_ledger_of(peer.id);
     }

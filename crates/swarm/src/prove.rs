@@ -51,7 +51,7 @@ impl Swarm {
             // Rooms are kept for those who come.
             Role::Dialer => features.without(Features::ROOMS),
         };
-        if self.config.generosity.sympathy > 0 {
+        if self.config.generosity.reach() > 0 {
             features.with(Features::KEEPS)
         } else {
             features

@@ -35,8 +35,9 @@ pub(crate) struct Pushing {
 #[derive(Default)]
 struct Copies {
     proven: Vec<PeerId>,
-    /// Keepers it is offered to and that have not proven it.
-    offered: u8,
+    /// Keepers it is offered to and that have not proven it, each on one of
+    /// its connections.
+    offered: Vec<PeerId>,
 }
 
 /// What a pusher and one keeper have to do with each other.
@@ -58,10 +59,9 @@ pub(crate) struct Keeping {
 struct PushTo {
     cursor: usize,
     offered: BTreeSet<BlobId>,
-    /// Offered for so long without an answer that others are offered them.
+    /// Offered and no copies on their way: nothing is done about them, or a
+    /// claim was not proven. The keeper may still come to hold them.
     overdue: BTreeSet<BlobId>,
-    /// Claimed and not proven: not offered to this keeper again.
-    failed: BTreeSet<BlobId>,
 }
 
 impl PushTo {
@@ -119,24 +119,25 @@ impl Pushing {
     /// Offers of a blob that may still be made.
     fn missing(&self, blob: &BlobId) -> u8 {
         let copies = self.copies.get(blob);
-        let made = copies.map_or(0, |c| c.proven.len() + usize::from(c.offered));
+        let made = copies.map_or(0, |c| c.proven.len() + c.offered.len());
         self.target
             .saturating_sub(u8::try_from(made).unwrap_or(u8::MAX))
     }
 
-    fn is_proven_by(&self, blob: &BlobId, peer: PeerId) -> bool {
+    /// Whether a keeper has to do with a blob already.
+    fn is_known_to(&self, blob: &BlobId, peer: PeerId) -> bool {
         self.copies
             .get(blob)
-            .is_some_and(|copies| copies.proven.contains(&peer))
+            .is_some_and(|copies| copies.proven.contains(&peer) || copies.offered.contains(&peer))
     }
 
-    fn offer(&mut self, blob: BlobId) {
-        self.copies.entry(blob).or_default().offered += 1;
+    fn offer(&mut self, blob: BlobId, peer: PeerId) {
+        self.copies.entry(blob).or_default().offered.push(peer);
     }
 
-    fn unoffer(&mut self, blob: &BlobId) {
+    fn unoffer(&mut self, blob: &BlobId, peer: PeerId) {
         if let Some(copies) = self.copies.get_mut(blob) {
-            copies.offered = copies.offered.saturating_sub(1);
+            copies.offered.retain(|offered| *offered != peer);
         }
     }
 
@@ -159,12 +160,19 @@ impl Swarm {
             return;
         };
         pushed.push(copies);
+        // Proofs are asked for anew, offers that stand are not made twice.
         for connection in self.connections.values_mut() {
-            if let Some(peer) = connection.ready_mut() {
-                peer.keeping.full = false;
-                if let Some(push) = peer.keeping.pushes.get_mut(&transfer) {
-                    push.failed.clear();
-                    push.overdue.clear();
+            let Some(peer) = connection.ready_mut() else {
+                continue;
+            };
+            peer.keeping.full = false;
+            if let (Some(push), Some(pushing)) = (
+                peer.keeping.pushes.get_mut(&transfer),
+                pushed.pushing.as_mut(),
+            ) {
+                push.overdue.clear();
+                for blob in &push.offered {
+                    pushing.offer(*blob, peer.id);
                 }
             }
         }
@@ -217,14 +225,14 @@ impl Swarm {
                 && let Some(blob) = pushing.blobs.get(push.cursor).copied()
             {
                 push.cursor += 1;
-                let done = pushing.is_proven_by(&blob, peer.id) || push.failed.contains(&blob);
-                let wanted = pushing.missing(&blob) > 0 && !done && !push.was_offered(&blob);
+                let known = pushing.is_known_to(&blob, peer.id) || push.was_offered(&blob);
+                let wanted = pushing.missing(&blob) > 0 && !known;
                 if let Some(len) = self.held.get(&blob).filter(|_| wanted) {
                     if push.offered.is_empty() {
                         peer.keeping.heard_at = now;
                     }
                     push.offered.insert(blob);
-                    pushing.offer(blob);
+                    pushing.offer(blob, peer.id);
                     offers.push((blob, *len));
                 }
             }
@@ -274,7 +282,7 @@ impl Swarm {
         let Some(peer) = self.peer_mut(from) else {
             return;
         };
-        let keeping = core::mem::take(&mut peer.keeping);
+        let (id, keeping) = (peer.id, core::mem::take(&mut peer.keeping));
         peer.keeping.full = true;
         peer.keeping.proving.go_on_answering(&keeping.proving);
         let offered = keeping.pushes.values().flat_map(PushTo::standing);
@@ -284,18 +292,18 @@ impl Swarm {
             let (transfer, reason) = (*transfer, why.into());
             self.event(Event::PushRefused { transfer, reason });
         }
-        self.stop_pushing(keeping);
+        self.stop_pushing(id, keeping);
     }
 
     /// A keeper is gone or refused: what was offered to it goes to others.
-    pub(crate) fn stop_pushing(&mut self, keeping: Keeping) {
+    pub(crate) fn stop_pushing(&mut self, peer: PeerId, keeping: Keeping) {
         for (transfer, push) in keeping.pushes {
             let pushed = self.transfers.get_mut(&transfer);
             let Some(pushing) = pushed.and_then(|t| t.pushing.as_mut()) else {
                 continue;
             };
             for blob in &push.offered {
-                pushing.unoffer(blob);
+                pushing.unoffer(blob, peer);
             }
             if !push.offered.is_empty() {
                 self.push_anew(transfer);
@@ -321,31 +329,13 @@ impl Swarm {
         let pushed = self.transfers.get_mut(&transfer);
         if let Some(pushing) = pushed.and_then(|t| t.pushing.as_mut()) {
             if counted {
-                pushing.unoffer(&blob);
+                pushing.unoffer(&blob, peer.id);
             }
             pushing.prove(blob, peer.id);
             let event = pushing.event(transfer);
             self.event(event);
         }
         self.push_all(of);
-    }
-
-    /// A keeper did not prove a blob: another one is to have it.
-    pub(crate) fn miss_copy(&mut self, of: ConnectionId, transfer: TransferId, blob: BlobId) {
-        let Some(peer) = self.connections.get_mut(&of).and_then(|c| c.ready_mut()) else {
-            return;
-        };
-        let counted = peer.keeping.end_offer(transfer, &blob);
-        if let Some(push) = peer.keeping.pushes.get_mut(&transfer) {
-            push.failed.insert(blob);
-        }
-        let pushed = self.transfers.get_mut(&transfer);
-        if let Some(pushing) = pushed.and_then(|t| t.pushing.as_mut())
-            && counted
-        {
-            pushing.unoffer(&blob);
-        }
-        self.push_anew(transfer);
     }
 
     /// Offers are made again before keepers forget them; those that nothing
@@ -405,24 +395,29 @@ impl Swarm {
             self.arm(at);
         }
         for id in silent {
-            self.pass_over(id);
+            self.pass_over(id, |_| true);
         }
     }
 
-    /// A keeper's offers stand, and count no more.
-    fn pass_over(&mut self, id: ConnectionId) {
+    /// Some of a keeper's offers are no copies on their way any more, but
+    /// stand: others are offered the same.
+    pub(crate) fn pass_over(&mut self, id: ConnectionId, which: impl Fn(&BlobId) -> bool) {
         let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut()) else {
             return;
         };
         let mut passed = Vec::new();
         for (transfer, push) in &mut peer.keeping.pushes {
-            let offered = core::mem::take(&mut push.offered);
+            let overdue: Vec<_> = push.offered.extract_if(.., |blob| which(blob)).collect();
             let pushed = self.transfers.get_mut(transfer);
             if let Some(pushing) = pushed.and_then(|t| t.pushing.as_mut()) {
-                offered.iter().for_each(|blob| pushing.unoffer(blob));
+                overdue
+                    .iter()
+                    .for_each(|blob| pushing.unoffer(blob, peer.id));
             }
-            push.overdue.extend(offered);
-            passed.push(*transfer);
+            if !overdue.is_empty() {
+                push.overdue.extend(overdue);
+                passed.push(*transfer);
+            }
         }
         for transfer in passed {
             self.push_anew(transfer);

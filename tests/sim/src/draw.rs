@@ -42,8 +42,22 @@ pub fn draw(seed: u64) -> Plan {
         let fault = later_fault(&mut dice, &plan);
         plan.faults.extend(fault);
     }
+    rooms(&mut Dice::new(seed, 5), &mut plan);
     plan.patience = patience(&plan);
     plan
+}
+
+/// Some stores are limited, to less than all files and often to less than one.
+fn rooms(dice: &mut Dice, plan: &mut Plan) {
+    let files = plan.files.iter();
+    let bytes: u64 = files
+        .map(|file| file.chunks * u64::from(file.chunk_size))
+        .sum();
+    for host in &mut plan.hosts {
+        if dice.chance(60) {
+            host.room = Some(dice.below(bytes));
+        }
+    }
 }
 
 /// Several of the machine's longest waits, and the time in which the slowest

@@ -42,13 +42,21 @@ pub enum Lie {
     FalseRelay,
     /// Claims what is pushed to it, and proves it with others' proofs.
     ReplayedProofs,
+    /// Claims what is pushed to it, and has others answer its challenges.
+    ReflectedChallenges,
+    /// Tells wants and takes them back without end.
+    ToggledWants,
+    /// Asks for one thing after the other under one number.
+    ReusedNumbers,
+    /// Asks, and takes none of the answers.
+    NeverReads,
     /// Hears everything and says nothing more after the handshake.
     Mute,
 }
 
 impl Lie {
     /// Every lie there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::WrongBlobs,
         Self::WrongLengths,
         Self::EndlessHandshake,
@@ -62,6 +70,10 @@ impl Lie {
         Self::Unasked,
         Self::FalseRelay,
         Self::ReplayedProofs,
+        Self::ReflectedChallenges,
+        Self::ToggledWants,
+        Self::ReusedNumbers,
+        Self::NeverReads,
         Self::Mute,
     ];
 }
@@ -79,6 +91,10 @@ pub(crate) struct Liar {
     energy: u32,
     /// Somebody's proof that came by.
     proof: Option<Evidence>,
+    /// What it sent back to be answered, and the request that asked for it.
+    reflected: BTreeMap<(ConnectionId, RequestId), RequestId>,
+    /// Wants it told and has not taken back.
+    told: Vec<BlobId>,
 }
 
 /// Blobs a liar remembers: as many as make its claims credible.
@@ -96,6 +112,8 @@ impl Liar {
             last_request: 0,
             energy: 60,
             proof: None,
+            reflected: BTreeMap::new(),
+            told: Vec::new(),
         }
     }
 
@@ -142,7 +160,7 @@ impl Liar {
                 };
                 (false, [response.encode()].into())
             }
-            (Lie::ReplayedProofs, Message::Have(haves)) => {
+            (Lie::ReplayedProofs | Lie::ReflectedChallenges, Message::Have(haves)) => {
                 // Its own store stays empty: it claims what it was offered.
                 (false, [Message::Have(haves).encode()].into())
             }
@@ -155,6 +173,29 @@ impl Liar {
             (Lie::ReplayedProofs, Message::Possession { evidence, .. }) => {
                 self.proof = Some(evidence);
                 (false, Vec::new())
+            }
+            (
+                Lie::ReflectedChallenges,
+                Message::Challenge {
+                    request: asked,
+                    blob,
+                    nonce,
+                },
+            ) => {
+                let (request, _) = self.request();
+                self.reflected.insert((from, request), asked);
+                let back = Message::Challenge {
+                    request,
+                    blob,
+                    nonce,
+                };
+                (false, [back.encode()].into())
+            }
+            (Lie::ReflectedChallenges, Message::Possession { request, evidence }) => {
+                let request = self.reflected.remove(&(from, request));
+                let proof = request.map(|request| Message::Possession { request, evidence });
+                let proof = proof.map(|proof| proof.encode());
+                (false, proof.into_iter().collect())
             }
             (Lie::SlowDrip, Message::Request { request, .. }) => {
                 self.dripping.insert((from, request), 0);
@@ -173,6 +214,8 @@ impl Liar {
         match self.lie {
             Lie::SlowDrip => self.drip(to),
             Lie::WantFlood => (0..FLOOD / 10).map(|_| self.wants()).collect(),
+            Lie::ToggledWants => self.toggle(),
+            Lie::ReusedNumbers => self.again_and_again(),
             Lie::RequestFlood => (0..FLOOD).map(|_| self.request().1).collect(),
             Lie::CancelFlood => (0..FLOOD).flat_map(|_| self.request_and_cancel()).collect(),
             Lie::Junk => [self.junk()].into(),
@@ -184,6 +227,8 @@ impl Liar {
             | Lie::HasEverything
             | Lie::TakesBack
             | Lie::ReplayedProofs
+            | Lie::ReflectedChallenges
+            | Lie::NeverReads
             | Lie::Mute => Vec::new(),
         }
     }
@@ -233,6 +278,36 @@ impl Liar {
     fn wants(&mut self) -> Bytes {
         let wants = (0..100).map(|_| (BlobId::from_bytes(self.dice.bytes()), Hops::OWN));
         Message::Want(wants.collect()).encode()
+    }
+
+    /// Wants as many as are remembered, and a second later none of them.
+    fn toggle(&mut self) -> Vec<Bytes> {
+        let hops = if self.told.is_empty() {
+            self.told = (0..3000)
+                .map(|_| BlobId::from_bytes(self.dice.bytes()))
+                .collect();
+            Hops::OWN
+        } else {
+            Hops::WITHDRAWN
+        };
+        let messages = self.told.chunks(1000).map(|blobs| {
+            let wants = blobs.iter().map(|blob| (*blob, hops));
+            Message::Want(wants.collect()).encode()
+        });
+        let messages = messages.collect();
+        if hops == Hops::WITHDRAWN {
+            self.told.clear();
+        }
+        messages
+    }
+
+    fn again_and_again(&mut self) -> Vec<Bytes> {
+        let request = RequestId(7);
+        let again = (0..3).map(|_| Message::Request {
+            request,
+            blob: self.some_blob(),
+        });
+        again.map(|message| message.encode()).collect()
     }
 
     fn request(&mut self) -> (RequestId, Bytes) {

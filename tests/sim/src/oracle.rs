@@ -19,6 +19,8 @@ pub struct Duty {
     pub must_complete: bool,
     /// Whether everything is to be had anywhere at all.
     pub can_complete: bool,
+    /// Whole copies that others must have proven to keep by then.
+    pub copies: u8,
 }
 
 /// The end of a plan, seen from above.
@@ -225,7 +227,52 @@ impl<'a> Calm<'a> {
             task: number,
             must_complete: must,
             can_complete: self.exists(task.file),
+            copies: if must { self.copies(host, number) } else { 0 },
         }
+    }
+
+    /// Copies that the last push of a task must lead to: as many as it asks
+    /// for, if there are so many keepers that nothing ever goes wrong with.
+    fn copies(&self, host: Host, number: usize) -> u8 {
+        let pushes = self.plan.faults.iter().filter_map(|fault| match fault {
+            Fault::Push {
+                host: of,
+                task,
+                at,
+                copies,
+            } => ((*of, *task) == (host, number)).then_some((*at, *copies)),
+            _ => None,
+        });
+        let Some((at, wanted)) = pushes.max() else {
+            return 0;
+        };
+        // A push is forgotten with the process, and needs a task to push.
+        let early = at < self.plan.host(host).tasks[number].at;
+        let forgotten = self.plan.faults.iter().any(|fault| match fault {
+            Fault::Crash { host: of, back, .. } => *of == host && back.is_none_or(|to| to >= at),
+            _ => false,
+        });
+        if early || forgotten {
+            return 0;
+        }
+        let keepers = self
+            .good
+            .iter()
+            .filter(|keeper| self.keeps_for(**keeper, host));
+        wanted.min(u8::try_from(keepers.count()).unwrap_or(u8::MAX))
+    }
+
+    /// Whether one is to store what the other pushes.
+    fn keeps_for(&self, keeper: Host, pusher: Host) -> bool {
+        let of = self.plan.host(keeper);
+        let full = self.plan.faults.iter().any(|fault| match fault {
+            Fault::Full { host, .. } => *host == keeper,
+            _ => false,
+        });
+        let dials =
+            |a: Host, b: Host| self.plan.host(a).keeps.contains(&b) && self.can_be_dialed(b);
+        let connected = dials(keeper, pusher) || dials(pusher, keeper);
+        keeper != pusher && of.sympathy > 0 && !of.stingy && of.room.is_none() && !full && connected
     }
 
     /// Whether each of a file's blobs is somewhere at first, even at a liar's.

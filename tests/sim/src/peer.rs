@@ -56,10 +56,19 @@ pub enum News {
     /// A task failed; whether because of the store.
     Failed(usize, Failure),
     Misbehaved(Option<PeerId>, Box<str>),
-    /// So many copies of single blobs of a task are proven.
-    Pushed(usize, u32),
+    /// So much of a task is proven to be kept elsewhere.
+    Pushed(usize, Kept),
     /// Something the simulator has no question about.
     Other,
+}
+
+/// What others proved to keep.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// Copies of single blobs.
+    pub proven: u32,
+    /// Whole copies.
+    pub copies: u8,
 }
 
 /// Why a task failed.
@@ -396,8 +405,11 @@ fn news(event: Event) -> News {
         }
         Event::Misbehaved { peer, what } => News::Misbehaved(peer, what),
         Event::Pushed {
-            transfer, proven, ..
-        } => News::Pushed(task(transfer), proven),
+            transfer,
+            proven,
+            copies,
+            ..
+        } => News::Pushed(task(transfer), Kept { proven, copies }),
         Event::PushRefused { .. } | Event::Kept { .. } => News::Other,
     }
 }

@@ -67,9 +67,11 @@ pub(crate) fn files(plan: &Plan) -> Vec<File> {
 }
 
 fn all_done(net: &Net, duties: &[Duty]) -> bool {
-    let must = duties.iter().filter(|duty| duty.must_complete);
-    let mut seen = must.map(|duty| net.checks.task(duty.host, duty.task));
-    seen.all(|seen| seen.is_some_and(|seen| seen.done.is_some()))
+    let mut must = duties.iter().filter(|duty| duty.must_complete);
+    must.all(|duty| {
+        let seen = net.checks.task(duty.host, duty.task);
+        seen.is_some_and(|seen| seen.done.is_some() && seen.copies >= duty.copies)
+    })
 }
 
 /// Machines that have done everything, among honest ones, hold next to nothing.
@@ -117,6 +119,11 @@ fn hold_against(net: &mut Net, duty: &Duty) {
         Some(at) if at < seen.opened + least(&net.plan, duty.host, &seen) => {
             let what = format!("{who} completed at {at:?}, faster than its line is");
             net.checks.breached(Invariant::Oracle, at, what);
+        }
+        Some(_) if seen.copies < duty.copies => {
+            let (copies, wanted) = (seen.copies, duty.copies);
+            let what = format!("{who} has {copies} copies elsewhere and should have {wanted}");
+            net.checks.breached(Invariant::Oracle, net.now, what);
         }
         Some(at) if duty.must_complete => net.checks.completed(at - calm),
         Some(at) if !duty.can_complete => {

@@ -50,3 +50,13 @@ fn wrong_blobs_are_seen_and_refused() {
     let outcome = run(&plan(Lie::WrongBlobs));
     assert!(outcome.figures.wrong > 0);
 }
+
+#[test]
+fn wants_that_are_told_and_taken_back_are_passed_on_no_faster_than_a_transfer_gets_on() {
+    let outcome = run(&plan(Lie::ToggledWants));
+    let told = outcome.figures.made_up.0;
+    // 3,000 every other second for a minute, of which 4,096 at once and 256 a
+    // second are shared, each told once and taken back once.
+    let most = 2 * (4096 + 256 * 62);
+    assert!((4096..most).contains(&told), "{told}");
+}

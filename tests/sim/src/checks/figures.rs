@@ -41,6 +41,8 @@ pub struct Figures {
     pub rest_part: Worst,
     /// Wants told on one connection, in percent of all blobs there are.
     pub wants: Worst,
+    /// Wants told on one connection, of blobs that somebody made up.
+    pub made_up: Worst,
     /// Bytes that came to one host for nothing.
     pub wasted: Worst,
     /// Seconds from the last fault to the last completion.
@@ -64,6 +66,7 @@ impl Figures {
         self.wants_told += other.wants_told;
         self.wasted_all += other.wasted_all;
         self.wants.raise(other.wants.0);
+        self.made_up.raise(other.made_up.0);
         self.wasted.raise(other.wasted.0);
         self.late.raise(other.late.0);
     }

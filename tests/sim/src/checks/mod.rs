@@ -14,7 +14,7 @@ use samara_core::{BlobId, MemberId, Message, PeerId, Topic};
 
 use crate::checks::asked::Asked;
 use crate::checks::trust::Distrust;
-use crate::checks::wants::Standing;
+use crate::checks::wants::{Count, Standing};
 use crate::file::File;
 use crate::net::{Talk, WireId};
 use crate::peer::{News, Peer};
@@ -81,7 +81,7 @@ struct Watched {
     asked: Asked,
     standing: Standing,
     /// Wants told on each connection.
-    told: BTreeMap<Talk, usize>,
+    told: BTreeMap<Talk, Count>,
     distrust: Distrust,
     /// Bytes of blobs that came from honest hosts, and that were of use.
     came: u64,
@@ -105,6 +105,8 @@ pub(crate) struct TaskSeen {
     pub(crate) failed: bool,
     /// Bytes of the file that were to come when it was opened.
     pub(crate) missing: u64,
+    /// Whole copies that others proved to keep.
+    pub(crate) copies: u8,
     progress: (u32, u64),
 }
 

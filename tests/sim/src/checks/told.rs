@@ -83,7 +83,12 @@ impl Checks {
             News::Done(task) => self.check_done(host, now, *task, store),
             News::Failed(task, failure) => self.check_failed(host, now, *task, *failure),
             News::Misbehaved(peer, what) => self.on_misbehaved(host, now, *peer, what),
-            News::Pushed(..) | News::Other => {}
+            News::Pushed(task, kept) => {
+                if let Some(seen) = self.hosts[host.0].tasks.get_mut(task) {
+                    seen.copies = seen.copies.max(kept.copies);
+                }
+            }
+            News::Other => {}
         }
     }
 

@@ -26,6 +26,15 @@ struct Told {
     before: Option<Moment>,
 }
 
+/// Wants told on one connection.
+#[derive(Default)]
+pub(super) struct Count {
+    /// Of blobs there are.
+    real: usize,
+    /// Of others.
+    made_up: u64,
+}
+
 /// Wants that stand between two hosts.
 #[derive(Default)]
 pub(super) struct Standing {
@@ -79,12 +88,15 @@ impl Checks {
             let what = format!("{host:?} told its want of {blob:?} twice");
             self.breached(Invariant::Wants, now, what);
         }
-        // Not what a flood makes up: of that, a peer is told what others remember.
-        let real = wants.iter().filter(|(blob, _)| self.known.contains(blob));
-        let real = real.count();
+        let known = |(blob, _): &&(BlobId, Hops)| self.known.contains(blob);
+        let real = wants.iter().filter(known).count();
         let told = self.hosts[host.0].told.entry(talk).or_default();
-        *told += real;
-        let (told, known) = (*told, self.known.len());
+        told.real += real;
+        // Not what a flood makes up: how much of that is shared depends on how
+        // long it lasts.
+        told.made_up += (wants.len() - real) as u64;
+        self.figures.made_up.raise(told.made_up);
+        let (told, known) = (told.real, self.known.len());
         self.figures.wants.raise((told * 100 / known.max(1)) as u64);
         if told > known * OFTEN {
             let what = format!("{host:?} told {told} wants of {known} blobs on one connection");

@@ -256,8 +256,8 @@ impl Net {
             Deed::Lookup(topic) => self.on_lookup(host, topic),
             Deed::Announce(topic) => self.on_announce(host, topic),
             Deed::Tell(news) => {
-                if let News::Pushed(task, proven) = news {
-                    self.check_copies(host, task, proven);
+                if let News::Pushed(task, kept) = news {
+                    self.check_copies(host, task, kept.proven);
                 }
                 let state = &self.hosts[host.0];
                 self.checks.on_news(host, self.now, &news, &state.store);

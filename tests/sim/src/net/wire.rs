@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::liar::Lie;
 use crate::net::{End, Event, Life, Net};
 use crate::peer::Channel;
 use crate::plan::{Host, Line};
@@ -64,6 +65,8 @@ pub(crate) struct Way {
     last_arrival: Moment,
     /// What a partition holds back.
     held: Vec<Item>,
+    /// The far side takes nothing more.
+    stuck: bool,
 }
 
 /// Something on a wire.
@@ -129,6 +132,7 @@ impl Way {
             window: (2 * product).clamp(WINDOW.0, WINDOW.1),
             last_arrival: Moment::START,
             held: Vec::new(),
+            stuck: false,
         }
     }
 
@@ -323,7 +327,13 @@ impl Net {
         let Some(wire) = self.wires.get_mut(&id) else {
             return;
         };
+        let reader = wire.end(side.other()).host;
         let way = wire.way(side);
+        let reads = self.plan.host(reader).lie != Some(Lie::NeverReads);
+        way.stuck |= !reads && item.is_of_a_blob();
+        if way.stuck {
+            return;
+        }
         way.flying = way.flying.saturating_sub(item.cost);
         self.list(id, side);
         match item.what {
@@ -379,6 +389,13 @@ impl Net {
 }
 
 impl Item {
+    fn is_of_a_blob(&self) -> bool {
+        match &self.what {
+            What::Message(bytes) | What::Extra(bytes) => matches!(bytes.first(), Some(3 | 8)),
+            What::End => false,
+        }
+    }
+
     /// Bytes of a machine's own message.
     fn drained(&self) -> usize {
         match &self.what {
