@@ -134,7 +134,9 @@ fn a_lying_peer_is_cut_off() {
     let fetch = desk.fetch("b", "ENTRY.json", "out").peer(liar.url());
     let ended = fetch.args(["--timeout", "2"]).end();
     ended.assert_failed(4, &["nobody who has the file was found"]);
-    assert!(ended.event("misbehaved")["what"].is_string());
+    let said = ended.event("misbehaved");
+    assert_eq!(said["peer"], Liar::peer());
+    assert_eq!(said["what"], "a wrong blob");
     assert!(!desk.path("out").exists());
     assert_eq!(desk.stored_bytes("b"), 0);
 

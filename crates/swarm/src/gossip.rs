@@ -6,7 +6,7 @@
 //! once a blob and distance, to a bounded number of others, and forgets it
 //! after a while; so wants cannot multiply, however peers are connected.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
@@ -29,12 +29,12 @@ const PASS_AFTER: Millis = Millis::seconds(1);
 /// Peers that one want is passed on to.
 pub(crate) const FANOUT: usize = 16;
 
-/// What one peer's wants may make this one look for, in bytes of such wants: a
-/// want that is told and taken back costs others a message each time. As many
-/// as it may have open at once, and then as fast as any transfer gets on.
+/// How many of one peer's wants this one begins to share, in bytes of such
+/// wants: each costs all it is passed on to a message, and one more when it is
+/// taken back. More than a transfer gets on with.
 const SHARED: Rate = Rate {
-    bytes_per_second: NonZeroU64::new(256 * WANT_LEN as u64).unwrap(),
-    burst: 4096 * WANT_LEN as u64,
+    bytes_per_second: NonZeroU64::new(64 * WANT_LEN as u64).unwrap(),
+    burst: 1024 * WANT_LEN as u64,
 };
 
 /// Between two looks for favours that nobody asked for again.
@@ -51,7 +51,22 @@ pub(crate) struct Gossip {
     /// Numbers favours in the order they are done.
     last: u32,
     /// What is left of [`SHARED`] to each peer that asked for favours.
-    shares: BTreeMap<ConnectionId, Bucket>,
+    shares: BTreeMap<ConnectionId, Share>,
+}
+
+/// One peer's part in what is shared.
+struct Share {
+    left: Bucket,
+    /// Wants that wait for more to be left, with their distance.
+    waiting: VecDeque<(BlobId, u8)>,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        let left = Bucket::new(Some(SHARED));
+        let waiting = VecDeque::new();
+        Self { left, waiting }
+    }
 }
 
 /// One blob wanted for others.
@@ -72,7 +87,9 @@ impl Gossip {
     /// Blobs wanted for others, with who asks for each.
     pub(crate) fn len(&self) -> usize {
         let favours = self.favours.values();
-        favours.map(|of| 1 + of.askers.len() + of.told.len()).sum()
+        let favours: usize = favours.map(|of| 1 + of.askers.len() + of.told.len()).sum();
+        let waiting: usize = self.shares.values().map(|of| of.waiting.len()).sum();
+        favours + waiting
     }
 }
 
@@ -104,21 +121,38 @@ impl Swarm {
                 (favour.distance, favour.told_at) = (distance, self.now);
                 self.pass_soon(blob);
             }
-        } else if self.takes_share(from) {
-            self.begin_favour(blob, distance, [from].into());
+        } else {
+            let share = self.gossip.shares.entry(from).or_default();
+            if share.waiting.len() < limits.wants_per_peer {
+                share.waiting.push_back((blob, distance));
+                self.begin_waiting(from);
+            }
         }
     }
 
-    /// Whether a peer may have one more of its wants shared now.
-    fn takes_share(&mut self, of: ConnectionId) -> bool {
+    /// Begins to share as many of a peer's wants as are its share now.
+    fn begin_waiting(&mut self, of: ConnectionId) {
         let now = self.now;
-        let share = self.gossip.shares.entry(of);
-        let share = share.or_insert_with(|| Bucket::new(Some(SHARED)));
-        let free = share.ready_at(now) == now;
-        if free {
-            share.take(now, WANT_LEN as u64);
+        while let Some(share) = self.gossip.shares.get_mut(&of) {
+            let at = share.left.ready_at(now);
+            if at > now && !share.waiting.is_empty() {
+                return self.arm(at + PASS_AFTER);
+            }
+            let Some((blob, distance)) = share.waiting.pop_front() else {
+                return;
+            };
+            let peer = self.connections.get(&of).and_then(Connection::ready);
+            // It may have taken the want back meanwhile.
+            if peer.is_none_or(|peer| !peer.serving.wants.contains(&blob)) {
+                continue;
+            }
+            if let Some(favour) = self.gossip.favours.get_mut(&blob) {
+                favour.askers.insert(of);
+            } else {
+                share.left.take(now, WANT_LEN as u64);
+                self.begin_favour(blob, distance, [of].into());
+            }
         }
-        free
     }
 
     fn begin_favour(&mut self, blob: BlobId, distance: u8, askers: BTreeSet<ConnectionId>) {
@@ -251,6 +285,10 @@ impl Swarm {
 
     /// Passes wants on, and forgets those that nobody told again.
     pub(crate) fn run_gossip(&mut self) {
+        let sharing: Vec<_> = self.gossip.shares.keys().copied().collect();
+        for of in sharing {
+            self.begin_waiting(of);
+        }
         if self.gossip.pass_at.is_some_and(|at| at <= self.now) {
             self.gossip.pass_at = None;
             self.pass_on();

@@ -91,7 +91,7 @@ impl Limits {
         // One more message may have been queued before the limit showed.
         let message = blob + (MAX_MESSAGE_LEN - MAX_BLOB_LEN);
         let queue = self.send_queue_most + 2 * message;
-        let wants = 3 * self.wants_per_peer * ENTRY;
+        let wants = 4 * self.wants_per_peer * ENTRY;
         let each = CONNECTION + requests + serving + queue + wants;
         let all = self.storing + blob + (self.bans + self.favours) * ENTRY;
         all + connections * each + rooms * self.members_per_room * ENTRY

@@ -1,5 +1,6 @@
 import { cp, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
+import type { Page } from "@playwright/test";
 import { MIB } from "../harness/input.ts";
 import { Relay } from "../harness/relay.ts";
 import { expect, test } from "../harness/stage.ts";
@@ -115,4 +116,42 @@ async function aBlob(store: string): Promise<string> {
     if (size === MIB + 16) return file;
   }
   throw new Error(`no blob in ${store}`);
+}
+
+test("the reader is told which peer sent bytes that are not the file's", async ({ stage }) => {
+  const input = await stage.input(3 * MIB);
+  const relay = await stage.relay();
+  const seeder = await stage.tab(relay.page);
+  const link = await seeder.send(input.path);
+  await spoil(seeder.page);
+  const reader = await stage.tab(relay.page);
+  await reader.openLink(link);
+  await expect(reader.error).toHaveText(/peer [0-9a-f]{8} .*cut off.*wrong blob/);
+  await expect(reader.transfer).not.toHaveAttribute("data-state", "done");
+});
+
+/** Turns a bit of every blob that a page keeps: its disk is failing, or it lies. */
+function spoil(page: Page): Promise<void> {
+  return page.evaluate(async () => {
+    const database = await new Promise<IDBDatabase>((resolve, reject) => {
+      const opening = indexedDB.open("samara");
+      opening.onsuccess = () => resolve(opening.result);
+      opening.onerror = () => reject(opening.error);
+    });
+    const transaction = database.transaction("blobs", "readwrite");
+    const walk = transaction.objectStore("blobs").openCursor();
+    walk.onsuccess = () => {
+      const cursor = walk.result;
+      if (cursor === null) return;
+      const bytes = cursor.value as Uint8Array;
+      bytes[0]! ^= 1;
+      cursor.update(bytes);
+      cursor.continue();
+    };
+    await new Promise<void>((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onerror = () => reject(transaction.error);
+    });
+    database.close();
+  });
 }

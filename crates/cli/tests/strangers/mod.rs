@@ -73,10 +73,19 @@ impl Liar {
     pub fn url(&self) -> &str {
         &self.url
     }
+
+    /// Its peer id, as commands say it.
+    pub fn peer() -> String {
+        secret().peer().to_string()
+    }
+}
+
+fn secret() -> PeerSecret {
+    PeerSecret::from_bytes(&[0x13; 32])
 }
 
 fn answer(theirs: &Handshake) -> Message {
-    let secret = PeerSecret::from_bytes(&[0x13; 32]);
+    let secret = secret();
     let ours = Handshake {
         version: PROTOCOL_VERSION,
         features: Features::default(),
