@@ -12,8 +12,6 @@ use crate::connection::{Asked, Carrier, Connection, Origin, Peer, Scope, Stage};
 use crate::face::{Address, ConnectionId, Event, Output, Problem, TransferId};
 use crate::time::{Millis, Time};
 
-const UNTAKEN: &str = "asking without taking the answers";
-
 /// An address the user wants to stay connected to.
 #[derive(Default)]
 pub(crate) struct Kept {
@@ -209,12 +207,9 @@ impl Swarm {
                 Stage::Greeting { .. } => {
                     self.misbehaved(id, ErrorCode::TIMEOUT, "no handshake in time");
                 }
-                Stage::Ready(peer) if self.is_untaken(connection) => {
-                    if peer.serving.is_idle() {
-                        self.close(id, "the peer takes nothing that is sent to it");
-                    } else {
-                        self.misbehaved(id, ErrorCode::TOO_MANY, UNTAKEN);
-                    }
+                // It may sleep, so that is nobody's fault.
+                Stage::Ready(_) if self.is_untaken(connection) => {
+                    self.close(id, "the peer takes nothing that is sent to it");
                 }
                 Stage::Ready(_) => self.give_up(id),
             }

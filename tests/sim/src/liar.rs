@@ -290,15 +290,11 @@ impl Liar {
         } else {
             Hops::WITHDRAWN
         };
-        let messages = self.told.chunks(1000).map(|blobs| {
-            let wants = blobs.iter().map(|blob| (*blob, hops));
-            Message::Want(wants.collect()).encode()
-        });
-        let messages = messages.collect();
+        let wants = self.told.iter().map(|blob| (*blob, hops)).collect();
         if hops == Hops::WITHDRAWN {
             self.told.clear();
         }
-        messages
+        [Message::Want(wants).encode()].into()
     }
 
     fn again_and_again(&mut self) -> Vec<Bytes> {

@@ -55,7 +55,7 @@ fn wrong_blobs_are_seen_and_refused() {
 fn wants_that_are_told_and_taken_back_are_passed_on_no_faster_than_a_transfer_gets_on() {
     let outcome = run(&plan(Lie::ToggledWants));
     let told = outcome.figures.made_up.0;
-    // 3,000 every other second for a minute, of which 1,024 at once and 64 a
+    // 1,000 every other second for a minute, of which 1,024 at once and 64 a
     // second are shared, each told once and taken back once.
     let most = 2 * (1024 + 64 * 62);
     assert!((1024..most).contains(&told), "{told}");

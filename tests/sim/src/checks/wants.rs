@@ -46,12 +46,22 @@ impl Standing {
         self.by_talk.retain(|talk, _| !is_over(talk));
     }
 
-    /// A HAVE answers a want: it may be told again when it turns out false.
+    /// A HAVE answers a want, and NOT_FOUND takes the answer back: the want may
+    /// be told again.
     pub(super) fn on_heard(&mut self, talk: Talk, message: &Message) {
-        if let (Message::Have(haves), Some(standing)) = (message, self.by_talk.get_mut(&talk)) {
-            for (blob, _) in haves {
+        let Some(standing) = self.by_talk.get_mut(&talk) else {
+            return;
+        };
+        match message {
+            Message::Have(haves) => {
+                for (blob, _) in haves {
+                    standing.remove(blob);
+                }
+            }
+            Message::NotFound { blob, .. } => {
                 standing.remove(blob);
             }
+            _ => {}
         }
     }
 
