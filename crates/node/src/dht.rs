@@ -37,6 +37,9 @@ pub enum DhtError {
     /// The UDP socket could not be opened.
     #[error("the DHT's UDP port cannot be opened; choose another or leave the DHT off")]
     Socket(#[source] io::Error),
+    /// No id can be made up for a node.
+    #[error("the system gives no random bytes")]
+    Random,
 }
 
 /// A topic could not be announced.
@@ -109,7 +112,7 @@ fn build(config: &DhtConfig) -> Result<AsyncDht, DhtError> {
     Ok(dht.as_async())
 }
 
-fn resolve(names: &[String]) -> Result<Vec<std::net::SocketAddr>, DhtError> {
+pub(crate) fn resolve(names: &[String]) -> Result<Vec<std::net::SocketAddr>, DhtError> {
     let mut addresses = Vec::new();
     for name in names {
         let found = name.to_socket_addrs().into_iter().flatten();
