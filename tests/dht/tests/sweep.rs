@@ -1,0 +1,62 @@
+//! A sweep on real sockets, in a DHT of another making, looked up by a third.
+
+use std::time::Duration;
+
+use samara_dht_test::measure::{Sweeping, announced_singly, dht, found, key_of};
+use samara_dht_test::{Testnet, Tokens};
+use samara_node::{Dht, SweepConfig};
+
+const NODES: usize = 100;
+const BLOBS: usize = 2000;
+/// Announced one by one, to compare.
+const SINGLE: usize = 20;
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+const FAST: SweepConfig = SweepConfig {
+    interval: Duration::from_mins(5),
+    packets: 20_000,
+};
+
+/// Looks keys up in as many tasks as queries may run at once.
+async fn all_found(dht: &Dht, keys: Vec<samara_dht_test::Key>) -> usize {
+    let mut tasks = tokio::task::JoinSet::new();
+    for some in keys.chunks(keys.len().div_ceil(8)) {
+        let (dht, some) = (dht.clone(), some.to_vec());
+        tasks.spawn(async move { found(&dht, &some).await });
+    }
+    tasks.join_all().await.into_iter().sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_blob_is_found_for_a_quarter_of_what_single_announcements_cost() {
+    let testnet = Testnet::start(NODES, Tokens::PerAddress).unwrap();
+    let bootstrap = testnet.bootstrap();
+    let looker = Dht::start(dht(&bootstrap)).await.unwrap();
+    let before = testnet.packets();
+    announced_singly(&looker, SINGLE).await.unwrap();
+    let single = (testnet.packets() - before) / SINGLE as u64;
+
+    let sweeping = Sweeping::begin(BLOBS, &bootstrap, FAST).unwrap();
+    let swept = sweeping.finish(PATIENCE).await.unwrap();
+    assert!(
+        swept.packets_per_blob * 4.0 < single as f64,
+        "{swept:?}, one by one {single}"
+    );
+    let stored = testnet.stored();
+    assert_eq!(stored.keys, BLOBS + SINGLE);
+    let keys = sweeping.ids.iter().map(key_of).collect();
+    assert_eq!(all_found(&looker, keys).await, BLOBS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_bind_tokens_to_a_key_are_swept_too() {
+    let testnet = Testnet::start(NODES, Tokens::PerKey).unwrap();
+    let bootstrap = testnet.bootstrap();
+    let sweeping = Sweeping::begin(200, &bootstrap, FAST).unwrap();
+    let swept = sweeping.finish(PATIENCE).await.unwrap();
+    assert!(swept.packets_per_blob < 50.0, "{swept:?}");
+    let looker = Dht::start(dht(&bootstrap)).await.unwrap();
+    let keys = sweeping.ids.iter().map(key_of).collect();
+    assert_eq!(all_found(&looker, keys).await, 200);
+}
