@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use samara_dht_test::measure::{Sweeping, announced_singly, dht, found, key_of};
-use samara_dht_test::{Testnet, Tokens};
+use samara_dht_test::{Key, Testnet, Tokens};
 use samara_node::{Dht, SweepConfig};
+use tokio::task::JoinSet;
 
 const NODES: usize = 100;
 const BLOBS: usize = 2000;
 /// Announced one by one, to compare.
 const SINGLE: usize = 20;
+/// Nodes that look up, and their lookups at once.
+const LOOKERS: usize = 3;
+const AT_ONCE: usize = 8;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -18,12 +22,16 @@ const FAST: SweepConfig = SweepConfig {
     packets: 20_000,
 };
 
-/// Looks keys up in as many tasks as queries may run at once.
-async fn all_found(dht: &Dht, keys: Vec<samara_dht_test::Key>) -> usize {
-    let mut tasks = tokio::task::JoinSet::new();
-    for some in keys.chunks(keys.len().div_ceil(8)) {
-        let (dht, some) = (dht.clone(), some.to_vec());
-        tasks.spawn(async move { found(&dht, &some).await });
+/// Looks keys up by several nodes, each asking for as many at once as it may.
+async fn all_found(bootstrap: &[String], keys: Vec<Key>) -> usize {
+    let mut tasks = JoinSet::new();
+    let share = keys.len().div_ceil(LOOKERS);
+    for share in keys.chunks(share) {
+        let looker = Dht::start(dht(bootstrap)).await.unwrap();
+        for some in share.chunks(share.len().div_ceil(AT_ONCE)) {
+            let (looker, some) = (looker.clone(), some.to_vec());
+            tasks.spawn(async move { found(&looker, &some).await });
+        }
     }
     tasks.join_all().await.into_iter().sum()
 }
@@ -46,7 +54,7 @@ async fn every_blob_is_found_for_a_quarter_of_what_single_announcements_cost() {
     let stored = testnet.stored();
     assert_eq!(stored.keys, BLOBS + SINGLE);
     let keys = sweeping.ids.iter().map(key_of).collect();
-    assert_eq!(all_found(&looker, keys).await, BLOBS);
+    assert_eq!(all_found(&bootstrap, keys).await, BLOBS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +64,6 @@ async fn nodes_that_bind_tokens_to_a_key_are_swept_too() {
     let sweeping = Sweeping::begin(200, &bootstrap, FAST).unwrap();
     let swept = sweeping.finish(PATIENCE).await.unwrap();
     assert!(swept.packets_per_blob < 50.0, "{swept:?}");
-    let looker = Dht::start(dht(&bootstrap)).await.unwrap();
     let keys = sweeping.ids.iter().map(key_of).collect();
-    assert_eq!(all_found(&looker, keys).await, 200);
+    assert_eq!(all_found(&bootstrap, keys).await, 200);
 }

@@ -141,6 +141,8 @@ impl Peer {
                 // The simulated channel needs nothing but offer and answer, and
                 // drivers only add a ledger up.
                 Output::Signal { .. } | Output::Ledger(_) => continue,
+                // Nobody announces blobs here.
+                Output::LookupBlob { .. } => continue,
                 Output::Load { blob } => Deed::Load(blob),
                 Output::Store {
                     connection,

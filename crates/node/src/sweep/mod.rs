@@ -283,6 +283,11 @@ impl Sweep {
     }
 }
 
+/// What a blob is announced under (`docs/protocol.md`, "DHT").
+pub(crate) fn key_of(blob: &BlobId) -> [u8; key::LEN] {
+    Key::of_blob(blob).0
+}
+
 fn transaction() -> Transaction {
     // Nobody who does not see the query should guess it; where the system has
     // no random bytes, nothing else here would have begun.

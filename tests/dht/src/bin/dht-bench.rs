@@ -41,7 +41,11 @@ struct Arguments {
 enum Part {
     /// The nodes: prints where to enter, then answers each line with figures
     #[command(hide = true)]
-    Testnet { nodes: usize, tokens_per_key: bool },
+    Testnet {
+        nodes: usize,
+        #[arg(action = clap::ArgAction::Set)]
+        tokens_per_key: bool,
+    },
 }
 
 #[tokio::main]
