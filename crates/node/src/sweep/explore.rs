@@ -171,17 +171,28 @@ impl Exploration {
         if let Some(key) = self.next_of_walk() {
             return self.ask(key, self.target);
         }
-        if self.under_way > 0 {
+        if self.is_walking() {
             return Next::Wait;
         }
         let subtree = self.subtree(small);
-        if alone(&subtree) {
-            return Next::Found(self.found(true, small));
+        let alone = alone(&subtree);
+        if !alone && let Some(key) = self.next_of_survey(&subtree) {
+            return self.ask(key, key);
         }
-        match self.next_of_survey(&subtree) {
-            Some(key) => self.ask(key, key),
-            None => Next::Found(self.found(false, small)),
+        if self.under_way > 0 {
+            return Next::Wait;
         }
+        Next::Found(self.found(alone, small))
+    }
+
+    /// Whether answers under way may name nearer nodes than are known.
+    fn is_walking(&self) -> bool {
+        let alive = self.candidates.values();
+        let mut nearest = alive
+            .filter(|candidate| candidate.standing != Standing::Out)
+            .take(STORING);
+        let asked = nearest.any(|candidate| candidate.standing == Standing::Asked);
+        asked || self.under_way > 0 && self.answering().count() < STORING
     }
 
     fn begin(&mut self) {
@@ -192,7 +203,10 @@ impl Exploration {
     fn ask(&mut self, key: Key, target: Key) -> Next {
         let slot = key.distance(&self.target);
         let candidate = self.candidates.get_mut(&slot).expect("it was just found");
-        candidate.standing = Standing::Asked;
+        // Who has answered stays known while it is asked again.
+        if candidate.standing == Standing::Named {
+            candidate.standing = Standing::Asked;
+        }
         candidate.surveyed = target == key;
         let address = candidate.contact.address;
         self.begin();

@@ -76,9 +76,10 @@ impl Lines {
         Some((node, errand))
     }
 
-    /// Forgets every errand.
-    pub fn clear(&mut self) {
-        self.by_node.clear();
-        self.ready.clear();
+    /// Forgets nodes that nothing waits for.
+    pub fn tidy(&mut self, now: Instant) {
+        let waits = |line: &Line| line.next_at.is_some_and(|at| at > now);
+        self.by_node
+            .retain(|_, line| !line.errands.is_empty() || waits(line));
     }
 }

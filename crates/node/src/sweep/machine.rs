@@ -1,7 +1,7 @@
 //! A sweep as a state machine without IO: which packet goes to whom, and what
 //! follows from what comes back.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -182,21 +182,23 @@ impl Machine {
     }
 
     /// Keys to announce beside those that are being announced.
-    pub fn begin(&mut self, keys: impl IntoIterator<Item = Key>) {
-        self.left.extend(keys);
+    pub fn begin(&mut self, now: Instant, keys: impl IntoIterator<Item = Key>) {
+        let begun: HashSet<_> = self.jobs.values().map(|job| job.key).collect();
+        let new = keys.into_iter().filter(|key| !begun.contains(key));
+        self.left.extend(new);
         self.cursor = Key([0; LEN]);
         self.look = true;
+        self.lines.tidy(now);
     }
 
-    /// Gives up whatever is not announced.
-    pub fn halt(&mut self) {
+    /// Gives up what has not begun. Walks go on, and so do announcements that
+    /// some nodes may already have taken.
+    pub fn postpone(&mut self) {
         self.left.clear();
-        self.explorations.clear();
-        self.stirred.clear();
-        self.work.clear();
-        self.turn.clear();
-        self.jobs.clear();
-        self.lines.clear();
+        for work in self.work.values_mut() {
+            work.keys.clear();
+        }
+        self.work.retain(|_, work| work.jobs > 0);
     }
 
     /// Whether keys are being announced.

@@ -181,9 +181,9 @@ impl Sweep {
         let before = self.stats.stats();
         let due = self.book.due(Instant::now(), self.affordable());
         let any = !due.is_empty();
-        self.machine.begin(due);
+        self.machine.begin(Instant::now(), due);
         self.drive(ends).await;
-        self.machine.halt();
+        self.machine.postpone();
         self.count();
         let after = self.stats.stats();
         let keys = after.announcements - before.announcements;

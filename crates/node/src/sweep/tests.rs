@@ -199,7 +199,7 @@ fn sweep(net: &mut Net, machine: &mut Machine, keys: &[Key], now: &mut Instant) 
     let mut way: VecDeque<(Instant, SocketAddrV4, Vec<u8>)> = VecDeque::new();
     let mut number = 0_u32;
     let (start, mut sent) = (*now, 0_u32);
-    machine.begin(keys.iter().copied());
+    machine.begin(start, keys.iter().copied());
     let mut announced = 0;
     while machine.is_busy() {
         while let Some((at, ..)) = way.front()
@@ -345,10 +345,37 @@ fn where_nobody_answers_a_sweep_ends_soon() {
 }
 
 #[test]
+fn what_a_round_has_begun_the_next_one_ends() {
+    let mut net = Net::new(&[Manner::Plain; 100]);
+    let (mut machine, mut now) = (machine(), Instant::now());
+    let keys = keys(300);
+    machine.begin(now, keys.iter().copied());
+    for number in 0..200_u32 {
+        let transaction = || Transaction((number + (1 << 31)).to_be_bytes());
+        while let Some(packet) = machine.poll(now, transaction) {
+            let answer = net.answer(packet.to, &packet.bytes).unwrap();
+            machine.handle(now, packet.to, &answer);
+        }
+        now += Duration::from_millis(1);
+        machine.postpone();
+        machine.begin(now, keys.iter().copied());
+    }
+    assert!(
+        !net.stored.is_empty(),
+        "rounds of a millisecond lead to something"
+    );
+    sweep(&mut net, &mut machine, &keys, &mut now);
+    for key in &keys {
+        let expected: HashSet<_> = net.nearest(key, |_| true).into_iter().collect();
+        assert_eq!(net.stored[key], expected);
+    }
+}
+
+#[test]
 fn an_answer_from_elsewhere_is_nobodys() {
     let mut net = Net::new(&[Manner::Plain; 20]);
     let (mut machine, now) = (machine(), Instant::now());
-    machine.begin(keys(1));
+    machine.begin(now, keys(1));
     let packet = machine.poll(now, || Transaction([1; 4])).unwrap();
     let answer = net.answer(packet.to, &packet.bytes).unwrap();
     machine.handle(now, address(77), &answer);
