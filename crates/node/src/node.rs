@@ -121,13 +121,7 @@ impl Node {
         let port = config
             .announce_port
             .or(listen.map(|address| address.port()));
-        let sweep = match (&config.sweep, &config.dht, port) {
-            (Some(sweep), Some(dht), Some(port)) => {
-                let store = config.store.clone();
-                Some(Sweep::open(sweep, dht, port, move || store.ids_by_use())?)
-            }
-            _ => None,
-        };
+        let sweep = open_sweep(&config, port)?;
         let dht = match config.dht {
             Some(dht) => Some(Dht::start(dht).await?),
             None => None,
@@ -206,10 +200,7 @@ impl Node {
         if let Some((file, look)) = looking {
             node.0.tasks.spawn(status::keep(file, look, stop.clone()));
         }
-        if let Some(sweep) = sweep {
-            let sweep = stop.clone().run_until_cancelled_owned(sweep.run());
-            node.0.tasks.spawn(sweep);
-        }
+        node.announce_blobs(sweep);
         for address in config.keep {
             node.keep(&address);
         }
@@ -320,6 +311,14 @@ impl Node {
         }
     }
 
+    fn announce_blobs(&self, sweep: Option<Sweep>) {
+        if let Some(sweep) = sweep {
+            let stop = self.0.stop.clone();
+            let run = stop.run_until_cancelled_owned(sweep.run());
+            self.0.tasks.spawn(run);
+        }
+    }
+
     async fn hold_all(&self) {
         let store = self.0.store.clone();
         let held = tokio::task::spawn_blocking(move || {
@@ -365,6 +364,15 @@ impl Node {
         // A node that was stopped does nothing more.
         let _ = self.0.commands.send(command);
     }
+}
+
+fn open_sweep(config: &NodeConfig, port: Option<u16>) -> Result<Option<Sweep>, DhtError> {
+    let wanted = config.sweep.as_ref().zip(config.dht.as_ref()).zip(port);
+    let open = wanted.map(|((sweep, dht), port)| {
+        let store = config.store.clone();
+        Sweep::open(sweep, dht, port, move || store.ids_by_use())
+    });
+    open.transpose()
 }
 
 impl Drop for Inner {

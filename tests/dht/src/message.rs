@@ -38,13 +38,13 @@ pub struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub e: Option<(u16, &'static str)>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub r: Option<Values>,
+    pub r: Option<Reply>,
     pub t: ByteBuf,
     pub y: &'static str,
 }
 
 #[derive(Serialize, Default)]
-pub struct Values {
+pub struct Reply {
     pub id: ByteBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<ByteBuf>,

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_bytes::ByteBuf;
 use sha2::{Digest as _, Sha256};
 
-use crate::message::{Answer, Query, Values};
+use crate::message::{Answer, Query, Reply};
 use crate::{Key, STORING, Tokens, distance};
 
 /// Nodes in one bucket of a routing table.
@@ -65,9 +65,9 @@ impl Node {
     /// The answer to a packet; `None` to what is no query.
     pub fn answer(&self, from: SocketAddrV4, packet: &[u8]) -> Option<Vec<u8>> {
         let query: Query = serde_bencode::from_bytes(packet).ok()?;
-        let mut values = Values {
+        let mut values = Reply {
             id: ByteBuf::from(self.key),
-            ..Values::default()
+            ..Reply::default()
         };
         let key = query.a.key();
         match (query.q.as_str(), key) {
@@ -139,7 +139,7 @@ impl Node {
     }
 }
 
-fn encode(r: Option<Values>, e: Option<(u16, &'static str)>, t: ByteBuf) -> Vec<u8> {
+fn encode(r: Option<Reply>, e: Option<(u16, &'static str)>, t: ByteBuf) -> Vec<u8> {
     let y = if r.is_some() { "r" } else { "e" };
     serde_bencode::to_bytes(&Answer { e, r, t, y }).expect("byte strings can be written")
 }

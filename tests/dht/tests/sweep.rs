@@ -1,5 +1,7 @@
 //! A sweep on real sockets, in a DHT of another making, looked up by a third.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something fails")]
+
 use std::time::Duration;
 
 use samara_dht_test::measure::{Sweeping, announced_singly, dht, found, key_of};
@@ -10,7 +12,7 @@ use tokio::task::JoinSet;
 const NODES: usize = 100;
 const BLOBS: usize = 2000;
 /// Announced one by one, to compare.
-const SINGLE: usize = 20;
+const SINGLE: u32 = 20;
 /// Nodes that look up, and their lookups at once.
 const LOOKERS: usize = 3;
 const AT_ONCE: usize = 8;
@@ -42,17 +44,18 @@ async fn every_blob_is_found_for_a_quarter_of_what_single_announcements_cost() {
     let bootstrap = testnet.bootstrap();
     let looker = Dht::start(dht(&bootstrap)).await.unwrap();
     let before = testnet.packets();
-    announced_singly(&looker, SINGLE).await.unwrap();
-    let single = (testnet.packets() - before) / SINGLE as u64;
+    announced_singly(&looker, SINGLE as usize).await.unwrap();
+    let single = u32::try_from(testnet.packets() - before).unwrap();
+    let single = f64::from(single) / f64::from(SINGLE);
 
     let sweeping = Sweeping::begin(BLOBS, &bootstrap, FAST).unwrap();
     let swept = sweeping.finish(PATIENCE).await.unwrap();
     assert!(
-        swept.packets_per_blob * 4.0 < single as f64,
+        swept.packets_per_blob * 4.0 < single,
         "{swept:?}, one by one {single}"
     );
     let stored = testnet.stored();
-    assert_eq!(stored.keys, BLOBS + SINGLE);
+    assert_eq!(stored.keys, BLOBS + SINGLE as usize);
     let keys = sweeping.ids.iter().map(key_of).collect();
     assert_eq!(all_found(&bootstrap, keys).await, BLOBS);
 }

@@ -1,6 +1,8 @@
 //! What samara announces in the Mainline DHT is found by npm `bittorrent-dht`,
 //! and what that announces is found by samara.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something fails")]
+
 use std::time::Duration;
 
 use samara_core::Topic;

@@ -12,7 +12,7 @@ use super::key::{Key, LEN};
 use super::krpc::{self, Answer, Contact, Said, Token, Transaction};
 use super::lines::{Errand, Lines, Use};
 use super::pace::Pace;
-use super::table::Table;
+use super::table::{Node, Table};
 
 /// How long an answer is waited for.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -294,10 +294,7 @@ impl Machine {
             } => {
                 let gives = token.is_some();
                 self.table.gave(from, target, token, now);
-                let useless = self
-                    .table
-                    .get(&from.key)
-                    .is_some_and(|node| node.is_useless());
+                let useless = self.table.get(&from.key).is_some_and(Node::is_useless);
                 if let Some(open) = self.explorations.get_mut(&exploration) {
                     for contact in nodes {
                         let allowed = self.setup.any_address || is_public(*contact.address.ip());
@@ -709,30 +706,23 @@ impl Machine {
                 Use::Known => (node.token(&target, now).cloned(), true),
                 Use::Fresh => (None, false),
             };
-            let (bytes, about) = match token {
-                Some(token) => {
-                    let port = self.setup.port;
-                    let bytes = krpc::announce_peer(&self.own, &target, port, &token, transaction);
-                    (
-                        bytes,
-                        About::Announcement {
-                            job: number,
-                            node: key,
-                            reused,
-                        },
-                    )
-                }
-                None => {
-                    let bytes = krpc::get_peers(&self.own, &target, transaction);
-                    (
-                        bytes,
-                        About::Token {
-                            job: number,
-                            node: key,
-                            key: target,
-                        },
-                    )
-                }
+            let (bytes, about) = if let Some(token) = token {
+                let port = self.setup.port;
+                let bytes = krpc::announce_peer(&self.own, &target, port, &token, transaction);
+                let about = About::Announcement {
+                    job: number,
+                    node: key,
+                    reused,
+                };
+                (bytes, about)
+            } else {
+                let bytes = krpc::get_peers(&self.own, &target, transaction);
+                let about = About::Token {
+                    job: number,
+                    node: key,
+                    key: target,
+                };
+                (bytes, about)
             };
             return Some(self.ask(address, bytes, about, now, transaction));
         }

@@ -53,7 +53,7 @@ mod tests {
             }
         }
         assert!((990..=1030).contains(&sent), "{sent}");
-        let later = start + Duration::from_secs(60);
+        let later = start + Duration::from_mins(1);
         let mut burst = 0;
         while pace.ready_at(later) <= later {
             pace.spend(later);

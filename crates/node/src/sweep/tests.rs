@@ -221,9 +221,12 @@ fn sweep(net: &mut Net, machine: &mut Machine, keys: &[Key], now: &mut Instant) 
         announced += machine.outcomes().iter().filter(|o| o.announced).count();
         let wake = machine.wake_at(*now);
         let arrives = way.front().map(|(at, ..)| *at);
-        let next = wake.into_iter().chain(arrives).min();
-        *now = next.unwrap_or(*now).max(*now);
-        assert!(next.is_some() || !machine.is_busy(), "the machine is stuck");
+        let later = wake.into_iter().chain(arrives).min();
+        *now = later.unwrap_or(*now).max(*now);
+        assert!(
+            later.is_some() || !machine.is_busy(),
+            "the machine is stuck"
+        );
         assert!(
             *now - start < Duration::from_hours(1),
             "the sweep does not end"
@@ -247,6 +250,11 @@ fn machine() -> Machine {
     Machine::new([9; 20], setup)
 }
 
+/// Packets a key, in hundredths.
+fn hundredths(packets: usize, keys: &[Key]) -> usize {
+    packets * 100 / keys.len()
+}
+
 fn keys(count: u32) -> Vec<Key> {
     (5_000_000..5_000_000 + count).map(key).collect()
 }
@@ -261,14 +269,14 @@ fn every_key_is_stored_at_the_eight_nearest_nodes_for_little_more_than_that_cost
         let expected: HashSet<_> = net.nearest(key, |_| true).into_iter().collect();
         assert_eq!(net.stored[key], expected);
     }
-    let per_key = net.packets as f64 / keys.len() as f64;
-    assert!(per_key < 16.5, "{per_key} packets a key");
+    let per_key = hundredths(net.packets, &keys);
+    assert!(per_key < 1650, "{per_key} hundredths of a packet a key");
 
     // Known regions and tokens serve again.
     let before = net.packets;
     assert_eq!(sweep(&mut net, &mut machine, &keys, &mut now), keys.len());
-    let per_key = (net.packets - before) as f64 / keys.len() as f64;
-    assert!(per_key < 16.2, "{per_key} packets a key");
+    let per_key = hundredths(net.packets - before, &keys);
+    assert!(per_key < 1620, "{per_key} hundredths of a packet a key");
 }
 
 #[test]
@@ -282,8 +290,11 @@ fn nodes_whose_tokens_are_good_for_one_key_cost_twice_as_much() {
             keys.len(),
             "{manner:?}"
         );
-        let per_key = net.packets as f64 / keys.len() as f64;
-        assert!(per_key < 34.5, "{per_key} packets a key, {manner:?}");
+        let per_key = hundredths(net.packets, &keys);
+        assert!(
+            per_key < 3450,
+            "{per_key} hundredths of a packet a key, {manner:?}"
+        );
     }
 }
 
@@ -306,8 +317,11 @@ fn a_third_of_bad_nodes_keep_no_key_from_the_others() {
         let stored = |key: &Key| net.stored.get(key).map_or(0, HashSet::len);
         let fewest = keys.iter().map(stored).min().unwrap();
         assert!(fewest >= STORING / 2, "a key has {fewest} nodes, {bad:?}");
-        let per_key = net.packets as f64 / keys.len() as f64;
-        assert!(per_key < 25.0, "{per_key} packets a key, {bad:?}");
+        let per_key = hundredths(net.packets, &keys);
+        assert!(
+            per_key < 2500,
+            "{per_key} hundredths of a packet a key, {bad:?}"
+        );
     }
 }
 
@@ -321,8 +335,8 @@ fn few_keys_in_a_large_network_cost_walks_from_known_nodes() {
         let expected: HashSet<_> = net.nearest(key, |_| true).into_iter().collect();
         assert_eq!(net.stored[key], expected);
     }
-    let per_key = net.packets as f64 / keys.len() as f64;
-    assert!(per_key < 50.0, "{per_key} packets a key");
+    let per_key = hundredths(net.packets, &keys);
+    assert!(per_key < 5000, "{per_key} hundredths of a packet a key");
 }
 
 #[test]
