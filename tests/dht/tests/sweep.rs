@@ -15,7 +15,7 @@ const BLOBS: usize = 2000;
 const SINGLE: u32 = 20;
 /// Nodes that look up, and their lookups at once.
 const LOOKERS: usize = 3;
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_mins(2);
 
