@@ -56,11 +56,11 @@ impl Sweeping {
 
     /// Waits until every blob is announced.
     pub async fn finish(&self, within: Duration) -> anyhow::Result<Swept> {
-        let blobs = u64::try_from(self.ids.len())?;
         loop {
             let stats = self.view.stats();
             let time = self.start.elapsed();
-            if stats.announcements >= blobs {
+            // Announcements count again those that were due again meanwhile.
+            if stats.announced >= self.ids.len() {
                 #[expect(clippy::cast_precision_loss, reason = "these numbers are small")]
                 let packets_per_blob =
                     (stats.sent + stats.received) as f64 / stats.announcements as f64;
