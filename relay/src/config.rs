@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-use samara_node::{Generosity, PeerUrl};
+use samara_node::{Generosity, PeerUrl, SweepConfig};
 
 use crate::limits::Limits;
 
@@ -48,6 +48,9 @@ pub struct Dht {
     /// The TCP port under which the world reaches this relay. Given, the relay
     /// announces the topics of its rooms, so that native peers find it.
     pub announce_port: Option<u16>,
+    /// Under that port, announce every blob of the store too, so that whoever
+    /// misses one and knows nobody finds this relay.
+    pub announce_blobs: Option<SweepConfig>,
 }
 
 /// The form of the log.

@@ -6,6 +6,7 @@
 use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use samara_core::message::{PART_HEADER_LEN, RESPONSE_HEADER_LEN};
+use samara_node::SweepStats;
 
 /// Everything counted. Clones count together.
 #[derive(Clone)]
@@ -37,6 +38,19 @@ pub(crate) struct Metrics {
     pub rooms: Gauge,
     store_blobs: Gauge,
     store_bytes: Gauge,
+    sweep: Sweep,
+}
+
+/// What is known of the announcing of blobs.
+#[derive(Clone)]
+struct Sweep {
+    announced: Gauge,
+    left_out: Gauge,
+    nodes: Gauge,
+    announcements: Counter,
+    failures: Counter,
+    sent: Counter,
+    received: Counter,
 }
 
 impl Metrics {
@@ -92,6 +106,7 @@ impl Metrics {
             rooms: gauge("samara_rooms", "Rooms with members now."),
             store_blobs: gauge("samara_store_blobs", "Blobs in the store."),
             store_bytes: gauge("samara_store_bytes", "Bytes of blobs in the store."),
+            sweep: Sweep::new(&recorder),
         }
     }
 
@@ -106,10 +121,58 @@ impl Metrics {
     }
 
     /// The text for Prometheus.
-    pub fn render(&self, store: samara_store::Stats) -> String {
+    pub fn render(&self, store: samara_store::Stats, sweep: Option<SweepStats>) -> String {
         self.store_blobs.set(approximate(store.blobs));
         self.store_bytes.set(approximate(store.bytes));
+        self.sweep.set(&sweep.unwrap_or_default());
         self.text.render()
+    }
+}
+
+impl Sweep {
+    fn new(recorder: &PrometheusRecorder) -> Self {
+        let counter = |name, help| counter(recorder, name, help);
+        let gauge = |name, help| gauge(recorder, name, help);
+        Self {
+            announced: gauge(
+                "samara_dht_blobs_announced",
+                "Blobs announced in the DHT within the last interval.",
+            ),
+            left_out: gauge(
+                "samara_dht_blobs_left_out",
+                "Blobs to be announced that no packets were left for, or that no node took.",
+            ),
+            nodes: gauge(
+                "samara_dht_nodes",
+                "Nodes of the DHT known from announcing blobs.",
+            ),
+            announcements: counter(
+                "samara_dht_blob_announces_total",
+                "Announcements of blobs that enough nodes of the DHT took.",
+            ),
+            failures: counter(
+                "samara_dht_blob_announce_failures_total",
+                "Announcements of blobs that too few nodes of the DHT took.",
+            ),
+            sent: counter(
+                "samara_dht_blob_packets_sent_total",
+                "Packets sent to announce blobs.",
+            ),
+            received: counter(
+                "samara_dht_blob_packets_received_total",
+                "Packets received while announcing blobs.",
+            ),
+        }
+    }
+
+    fn set(&self, stats: &SweepStats) {
+        self.announced.set(approximate(stats.announced as u64));
+        self.left_out.set(approximate(stats.left_out() as u64));
+        self.nodes.set(approximate(stats.nodes as u64));
+        self.announcements.absolute(stats.announcements);
+        self.failures.absolute(stats.failures);
+        self.sent.absolute(stats.sent);
+        self.received.absolute(stats.received);
     }
 }
 

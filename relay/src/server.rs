@@ -203,7 +203,8 @@ async fn health(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    let text = shared.metrics.render(shared.node.store().stats());
+    let node = &shared.node;
+    let text = shared.metrics.render(node.store().stats(), node.sweep());
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text)
 }
@@ -225,6 +226,12 @@ async fn start_node(config: &Config) -> Result<Node, StartError> {
         bootstrap: dht.bootstrap.clone(),
         ..DhtConfig::default()
     });
+    let swept = config
+        .dht
+        .as_ref()
+        .filter(|dht| dht.announce_port.is_some());
+    node.sweep = swept.and_then(|dht| dht.announce_blobs);
+    node.announce_port = swept.and_then(|dht| dht.announce_port);
     Ok(Node::start(node).await?)
 }
 

@@ -4,16 +4,23 @@
 
 mod common;
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use common::native::{CONTENT, Native, dht_config};
+use common::native::{CONTENT, Native, dht_config, pushed};
 use common::{Relay, TOPIC};
 use mainline::Testnet;
-use samara_core::Message;
 use samara_core::message::Reach;
-use samara_node::Dht;
+use samara_core::{Message, Topic};
+use samara_node::{Dht, Millis, SweepConfig};
 
 const NODES: usize = 10;
+
+/// Rounds of a second.
+const SWEEP: SweepConfig = SweepConfig {
+    interval: Duration::from_secs(30),
+    packets: 2000,
+};
 
 async fn testnet() -> Testnet {
     tokio::task::spawn_blocking(|| Testnet::builder(NODES).build().unwrap())
@@ -58,6 +65,7 @@ async fn a_peer_announced_later_is_found_while_somebody_is_in_the_room() {
         config.dht = Some(samara_relay::Dht {
             bootstrap: Some(testnet.bootstrap.clone()),
             announce_port: None,
+            announce_blobs: None,
         });
         config.limits.lookup_again_first = Duration::from_millis(200);
         config.limits.lookup_again_most = Duration::from_millis(200);
@@ -76,6 +84,7 @@ async fn a_relay_announces_its_rooms_and_does_not_find_itself() {
         config.dht = Some(samara_relay::Dht {
             bootstrap: Some(testnet.bootstrap.clone()),
             announce_port: Some(4003),
+            announce_blobs: None,
         });
         config.limits.lookup_again_first = Duration::from_millis(200);
         config.limits.lookup_again_most = Duration::from_millis(200);
@@ -105,6 +114,95 @@ async fn a_room_without_a_dht_hears_of_members_only() {
     let reach = Reach::WEBRTC;
     let next = a.recv().await;
     assert!(matches!(next, Message::Joined { reach: r, .. } if r == reach));
+}
+
+/// One connection's JOINs cannot have the relay flood the DHT.
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_left_before_their_lookup_is_due_are_not_looked_up() {
+    let testnet = testnet().await;
+    let _seeder = announced(&testnet.bootstrap, 4005).await;
+    let relay = Relay::with(|config| {
+        config.dht = Some(samara_relay::Dht {
+            bootstrap: Some(testnet.bootstrap.clone()),
+            announce_port: None,
+            announce_blobs: None,
+        });
+        config.limits.lookups_per_minute = NonZeroU32::MIN;
+        config.limits.lookup_again_first = Duration::from_millis(500);
+    })
+    .await;
+    let mut member = relay.peer().await;
+    for number in 0..20 {
+        let topic = Topic::from_bytes([number; 20]);
+        let reach = Reach::WEBRTC;
+        member.send(&Message::Join { topic, reach }).await;
+        assert!(matches!(member.recv().await, Message::Members { .. }));
+        if number > 0 {
+            member.send(&Message::Leave { topic }).await;
+        }
+    }
+    // This one is due after all of them.
+    member.join().await;
+    assert_eq!(member.recv().await, sources(4005));
+    let lookups = relay.metric("samara_dht_lookups_total").await;
+    // The first room's, perhaps again, and the last one's.
+    assert!((2..=3).contains(&lookups), "{lookups} lookups");
+}
+
+/// A keeper that knows no file is found by the blobs it holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_finds_a_holder_that_announces_blobs_only() {
+    let testnet = testnet().await;
+    let bootstrap = testnet.bootstrap.clone();
+    let keeper = Native::start(|config| {
+        config.listen = Some("127.0.0.1:0".parse().unwrap());
+        config.dht = Some(dht_config(&bootstrap));
+        config.sweep = Some(SWEEP);
+    })
+    .await;
+    let ingested = keeper.ingest(100_000);
+    let reader = Native::start(|config| {
+        config.dht = Some(dht_config(&bootstrap));
+        config.limits.lookup_every = Millis::seconds(1);
+        config.limits.lookup_blobs_after = Millis(0);
+    })
+    .await;
+    let read = reader.fetch(&ingested).await;
+    assert!(read.starts_with(CONTENT) && read.len() == 100_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_announces_what_was_pushed_to_it_and_says_how_much() {
+    let testnet = testnet().await;
+    let relay = Relay::with(|config| {
+        config.dht = Some(samara_relay::Dht {
+            bootstrap: Some(testnet.bootstrap.clone()),
+            announce_port: Some(4006),
+            announce_blobs: Some(SWEEP),
+        });
+    })
+    .await;
+    let pusher = Native::at(&relay).await;
+    let (ingested, mut seeding) = pusher.seed(3 << 20);
+    pushed(&mut seeding).await;
+    let blobs = ingested.blobs.len() as u64;
+    while relay.metric("samara_dht_blobs_announced").await < blobs {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(relay.metric("samara_dht_blobs_left_out").await, 0);
+    assert!(relay.metric("samara_dht_blob_announces_total").await >= blobs);
+    let sent = relay.metric("samara_dht_blob_packets_sent_total").await;
+    assert!(sent >= 8 * blobs, "{sent} packets");
+
+    let dht = Dht::start(dht_config(&testnet.bootstrap)).await.unwrap();
+    for (blob, _) in &ingested.blobs {
+        let mut lookup = dht.lookup_blob(blob).await;
+        let mut found = Vec::new();
+        while let Some(addresses) = lookup.next().await {
+            found.extend(addresses);
+        }
+        assert!(found.contains(&"127.0.0.1:4006".parse().unwrap()));
+    }
 }
 
 /// Two relays that know nothing of each other: a member of one finds, by the

@@ -188,7 +188,7 @@ impl Driver {
                 prover,
             } => self.hash(blob, nonce, prover),
             // A browser reaches the DHT only through its relays.
-            Output::Lookup { .. } | Output::Announce { .. } => {}
+            Output::Lookup { .. } | Output::LookupBlob { .. } | Output::Announce { .. } => {}
             Output::Ledger(told) => self.count(told),
             Output::Event(event) => self.on_event(event),
         }

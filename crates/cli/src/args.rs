@@ -143,6 +143,12 @@ pub struct Relay {
     #[arg(long, value_name = "PORT", conflicts_with = "no_dht")]
     pub announce_port: Option<NonZeroU16>,
 
+    /// Announce every blob kept here too, not only the rooms, with so many UDP
+    /// packets a second at most
+    #[arg(long, value_name = "PACKETS", num_args = 0..=1, requires = "announce_port",
+          default_missing_value = "2500", value_parser = clap::value_parser!(u32).range(1..))]
+    pub announce_blobs: Option<u32>,
+
     /// Enter the DHT by this node instead of the public ones; repeatable
     #[arg(long, value_name = "HOST:PORT")]
     pub bootstrap: Vec<String>,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use samara_node::SweepConfig;
 use samara_relay::{Config, Dht, LogFormat};
 
 use crate::args::Relay;
@@ -26,6 +27,10 @@ pub fn run(args: &Relay, store: Option<PathBuf>, json: bool) -> Result<(), Failu
     config.dht = (!args.no_dht).then(|| Dht {
         bootstrap: (!args.bootstrap.is_empty()).then(|| args.bootstrap.clone()),
         announce_port: args.announce_port.map(Into::into),
+        announce_blobs: args.announce_blobs.map(|packets| SweepConfig {
+            packets,
+            ..SweepConfig::default()
+        }),
     });
     crate::runtime()?.block_on(samara_relay::run(config))?;
     Ok(())

@@ -1,6 +1,7 @@
 //! What a node is told at its start.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use samara_core::PeerSecret;
 use samara_core::message::Features;
@@ -33,6 +34,8 @@ pub struct NodeConfig {
     pub keep: Vec<PeerUrl>,
     /// Find others, and be found, by the Mainline DHT.
     pub dht: Option<DhtConfig>,
+    /// Announce every blob of the store in the DHT; needs a port to announce.
+    pub sweep: Option<SweepConfig>,
     /// Open data channels to members of rooms; they learn this machine's
     /// addresses. `None` meets them through the relay.
     pub webrtc: Option<WebRtcConfig>,
@@ -61,6 +64,7 @@ impl NodeConfig {
             listen: None,
             keep: Vec::new(),
             dht: None,
+            sweep: None,
             webrtc: None,
             features: Features::default(),
             announce_port: None,
@@ -80,4 +84,23 @@ pub struct DhtConfig {
     pub bind: Option<Ipv4Addr>,
     /// UDP port; `None` takes 6881 or any free one.
     pub port: Option<u16>,
+}
+
+/// How blobs are announced in the DHT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweepConfig {
+    /// From one announcement of a blob to the next.
+    pub interval: Duration,
+    /// UDP packets a second at most, those received included.
+    pub packets: u32,
+}
+
+impl Default for SweepConfig {
+    /// Enough for a hundred thousand blobs.
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_mins(15),
+            packets: 2500,
+        }
+    }
 }

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use mainline::Id;
 use mainline::async_dht::{AsyncDht, GetStream};
-use samara_core::Topic;
+use samara_core::{BlobId, Topic};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::DhtConfig;
+use crate::sweep;
 
 /// Queries at once. More overflow the socket's receive buffer at its default
 /// size, and queries fail.
@@ -37,6 +38,9 @@ pub enum DhtError {
     /// The UDP socket could not be opened.
     #[error("the DHT's UDP port cannot be opened; choose another or leave the DHT off")]
     Socket(#[source] io::Error),
+    /// No id can be made up for a node.
+    #[error("the system gives no random bytes")]
+    Random,
 }
 
 /// A topic could not be announced.
@@ -61,8 +65,17 @@ impl Dht {
 
     /// Asks for the topic's holders; answers come as they are found.
     pub async fn lookup(&self, topic: Topic) -> Lookup {
+        self.get_peers(*topic.as_bytes()).await
+    }
+
+    /// Asks for those who announced the blob.
+    pub async fn lookup_blob(&self, blob: &BlobId) -> Lookup {
+        self.get_peers(sweep::key_of(blob)).await
+    }
+
+    async fn get_peers(&self, key: [u8; 20]) -> Lookup {
         let permit = Arc::clone(&self.queries).acquire_owned().await.ok();
-        let answers = self.dht.get_peers(Id::from(topic.as_bytes()));
+        let answers = self.dht.get_peers(Id::from(key));
         Lookup {
             answers,
             _permit: permit,
@@ -109,7 +122,7 @@ fn build(config: &DhtConfig) -> Result<AsyncDht, DhtError> {
     Ok(dht.as_async())
 }
 
-fn resolve(names: &[String]) -> Result<Vec<std::net::SocketAddr>, DhtError> {
+pub(crate) fn resolve(names: &[String]) -> Result<Vec<std::net::SocketAddr>, DhtError> {
     let mut addresses = Vec::new();
     for name in names {
         let found = name.to_socket_addrs().into_iter().flatten();

@@ -22,6 +22,7 @@ mod replace;
 mod save;
 mod status;
 mod stream;
+mod sweep;
 mod transfer;
 mod url;
 mod wants;
@@ -30,7 +31,7 @@ mod websocket;
 mod written;
 
 pub use bind::{BindError, bind};
-pub use config::{DhtConfig, NodeConfig};
+pub use config::{DhtConfig, NodeConfig, SweepConfig};
 pub use connection::{Attached, Incoming, Outgoing, Stopped};
 pub use destination::{Destination, DestinationError};
 pub use dht::{AnnounceError, Dht, DhtError, Lookup};
@@ -39,12 +40,13 @@ pub use ingest::{IngestError, Ingested, ingest};
 pub use ledger::{Account, Ledger, LedgerError};
 pub use node::{Node, NodeEvent, StartError};
 pub use samara_swarm::{
-    Cause, Generosity, Limits, Order, Path, Problem, Progress, Rate, Rates, Source, State, Target,
-    Traffic, TransferFailure,
+    Cause, Generosity, Limits, Millis, Order, Path, Problem, Progress, Rate, Rates, Source, State,
+    Target, Traffic, TransferFailure,
 };
 pub use save::SaveError;
 pub use status::{ConnectedPeer, KnownPeer, Live, Said, Status, StatusError, StatusFile};
 pub use stream::{StreamError, Streamer};
+pub use sweep::{Sweep, SweepStats, SweepView, is_public};
 pub use transfer::{Transfer, TransferError, TransferEvent};
 pub use url::{PeerUrl, PeerUrlError};
 pub use wants::{Want, Wants};

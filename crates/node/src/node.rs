@@ -22,6 +22,7 @@ use crate::disk::Disk;
 use crate::driver::{Around, Command, Driver};
 use crate::ledger;
 use crate::status;
+use crate::sweep::{Sweep, SweepStats, SweepView};
 use crate::transfer::Transfer;
 use crate::url::PeerUrl;
 use crate::wants::{self, Wants};
@@ -47,6 +48,7 @@ struct Inner {
     /// For the first reader: a dial can fail before anybody asks.
     first_events: Mutex<Option<broadcast::Receiver<NodeEvent>>>,
     dht: Option<Dht>,
+    sweep: Option<SweepView>,
     listen: Option<SocketAddr>,
     transfers: AtomicU64,
     received: Arc<AtomicU64>,
@@ -116,13 +118,14 @@ impl Node {
             None => None,
         };
         let listen = listener.as_ref().map(|(_, address)| *address);
+        let port = config
+            .announce_port
+            .or(listen.map(|address| address.port()));
+        let sweep = open_sweep(&config, port)?;
         let dht = match config.dht {
             Some(dht) => Some(Dht::start(dht).await?),
             None => None,
         };
-        let port = config
-            .announce_port
-            .or(listen.map(|address| address.port()));
         let tasks = TaskTracker::new();
         let webrtc = config
             .webrtc
@@ -149,6 +152,7 @@ impl Node {
             events,
             first_events: Mutex::new(Some(first_events)),
             dht,
+            sweep: sweep.as_ref().map(Sweep::view),
             listen,
             transfers: AtomicU64::new(1),
             received: Arc::new(AtomicU64::new(0)),
@@ -196,6 +200,7 @@ impl Node {
         if let Some((file, look)) = looking {
             node.0.tasks.spawn(status::keep(file, look, stop.clone()));
         }
+        node.announce_blobs(sweep);
         for address in config.keep {
             node.keep(&address);
         }
@@ -215,6 +220,11 @@ impl Node {
     /// The DHT, for whoever looks up and announces on others' behalf.
     pub fn dht(&self) -> Option<Dht> {
         self.0.dht.clone()
+    }
+
+    /// How the announcing of blobs goes, if it was asked for.
+    pub fn sweep(&self) -> Option<SweepStats> {
+        self.0.sweep.as_ref().map(SweepView::stats)
     }
 
     /// The store.
@@ -301,6 +311,14 @@ impl Node {
         }
     }
 
+    fn announce_blobs(&self, sweep: Option<Sweep>) {
+        if let Some(sweep) = sweep {
+            let stop = self.0.stop.clone();
+            let run = stop.run_until_cancelled_owned(sweep.run());
+            self.0.tasks.spawn(run);
+        }
+    }
+
     async fn hold_all(&self) {
         let store = self.0.store.clone();
         let held = tokio::task::spawn_blocking(move || {
@@ -346,6 +364,15 @@ impl Node {
         // A node that was stopped does nothing more.
         let _ = self.0.commands.send(command);
     }
+}
+
+fn open_sweep(config: &NodeConfig, port: Option<u16>) -> Result<Option<Sweep>, DhtError> {
+    let wanted = config.sweep.as_ref().zip(config.dht.as_ref()).zip(port);
+    let open = wanted.map(|((sweep, dht), port)| {
+        let store = config.store.clone();
+        Sweep::open(sweep, dht, port, move || store.ids_by_use())
+    });
+    open.transpose()
 }
 
 impl Drop for Inner {

@@ -76,6 +76,17 @@ impl<T> Catalog<T> {
         self.held.keys().copied().collect()
     }
 
+    /// Most recently used first.
+    pub fn ids_by_use(&self) -> Vec<BlobId> {
+        let mut ids: Vec<_> = self
+            .held
+            .iter()
+            .map(|(id, held)| (held.used, *id))
+            .collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids.into_iter().map(|(_, id)| id).collect()
+    }
+
     pub fn get(&self, id: &BlobId) -> Option<&Held<T>> {
         self.held.get(id)
     }

@@ -77,6 +77,11 @@ impl MemoryStore {
         self.catalog().ids()
     }
 
+    /// See [`crate::Store::ids_by_use`].
+    pub fn ids_by_use(&self) -> Vec<BlobId> {
+        self.catalog().ids_by_use()
+    }
+
     /// See [`crate::Store::remove_all`].
     pub fn remove_all(&self, ids: &[BlobId]) -> Result<Vec<BlobId>, RemoveError> {
         let mut catalog = self.catalog();

@@ -174,6 +174,11 @@ impl Store {
         self.0.shared.lock().catalog.ids()
     }
 
+    /// The ids of all blobs held, most recently used first. Not a use.
+    pub fn ids_by_use(&self) -> Vec<BlobId> {
+        self.0.shared.lock().catalog.ids_by_use()
+    }
+
     /// Removes a blob, pinned or not; true if it was held. A pin on its id
     /// stays. Outlives a crash like a put.
     pub fn remove(&self, id: &BlobId) -> Result<bool, RemoveError> {

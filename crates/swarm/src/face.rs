@@ -404,6 +404,14 @@ pub enum Output {
         /// The topic.
         topic: Topic,
     },
+    /// Look up in the DHT who announced a blob; answer as to
+    /// [`Output::Lookup`], for the topic.
+    LookupBlob {
+        /// The topic of the transfer that misses it.
+        topic: Topic,
+        /// The blob.
+        blob: BlobId,
+    },
     /// Announce the topic in the DHT.
     Announce {
         /// The topic.

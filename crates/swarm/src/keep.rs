@@ -254,12 +254,18 @@ impl Swarm {
         let (lookup_every, announce_every) = (limits.lookup_every, limits.announce_every);
         let jitter = Millis(u64::from(self.rng.next_u32()) % (announce_every.0 / 10).max(1));
         let mut next = Vec::new();
-        for transfer in self.transfers.values_mut() {
+        for (id, transfer) in &mut self.transfers {
             let topic = transfer.topic;
             if self.config.lookup && transfer.is_incomplete() && !transfer.paused {
                 if transfer.lookup_at <= self.now {
                     transfer.lookup_at = self.now + lookup_every;
                     self.outputs.push_back(Output::Lookup { topic });
+                    // One a time: each tells the DHT what this peer misses.
+                    if transfer.call_at + limits.lookup_blobs_after <= self.now
+                        && let Some(blob) = self.wanted.unheld(*id, self.rng.next_u32())
+                    {
+                        self.outputs.push_back(Output::LookupBlob { topic, blob });
+                    }
                 }
                 next.push(transfer.lookup_at);
             }

@@ -25,6 +25,9 @@ pub struct Limits {
     pub redial_most: Millis,
     /// Between DHT lookups for a transfer that is incomplete.
     pub lookup_every: Millis,
+    /// A transfer that got nothing for so long, and a few seconds, looks for a
+    /// blob too, not only for whoever knows the file.
+    pub lookup_blobs_after: Millis,
     /// Between DHT announces of a topic (BEP 5 nodes forget after 30 min).
     pub announce_every: Millis,
     /// First ban after a wrong blob; doubles each time.
@@ -93,6 +96,7 @@ impl Default for Limits {
             redial_first: Millis::seconds(1),
             redial_most: Millis::seconds(60),
             lookup_every: Millis::seconds(30),
+            lookup_blobs_after: Millis::seconds(60),
             announce_every: Millis::seconds(15 * 60),
             ban_first: Millis::seconds(60),
             ban_most: Millis::seconds(24 * 60 * 60),

@@ -245,6 +245,19 @@ impl WantList {
         self.awaited.first().is_some_and(|(_, first)| first == blob)
     }
 
+    /// A blob of the transfer, among the first to be asked for, that no connected
+    /// peer holds; `chance` says which.
+    pub(crate) fn unheld(&self, transfer: TransferId, chance: u32) -> Option<BlobId> {
+        let first = self.ranking.iter().take(SEARCH);
+        let mut unheld: Vec<_> = first
+            .filter(|(rank, _)| rank.holders == 0)
+            .map(|(_, blob)| *blob)
+            .collect();
+        unheld.retain(|blob| self.get(blob).is_some_and(|wanted| wanted.is_of(transfer)));
+        let at = (chance as usize).checked_rem(unheld.len())?;
+        unheld.get(at).copied()
+    }
+
     /// How many of the blobs to be asked for each source has to give.
     pub(crate) fn share(&self) -> usize {
         let first = self.ranking.first();

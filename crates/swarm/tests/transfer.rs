@@ -173,6 +173,29 @@ fn natives_find_each_other_by_the_dht_alone() {
     assert!(net.is_done(reader));
 }
 
+/// A keeper knows no file, so the DHT names it for blobs only.
+#[test]
+fn a_keeper_that_only_the_dht_knows_is_found_by_its_blobs() {
+    let mut net = Net::default();
+    let file = file(10);
+    let keeper = net.native();
+    net.listen(keeper, "ws://keeper/ws");
+    net.give(keeper, file.blobs.iter().cloned());
+    for blob in &file.blobs {
+        let holders = net.dht.entry(Net::blob_key(&blob.id())).or_default();
+        holders.insert("ws://keeper/ws".to_owned());
+    }
+    let reader = net.add(|config| config.lookup = true);
+    net.fetch(reader, &file.link);
+    net.run(50_000);
+    assert!(
+        !net.is_done(reader),
+        "what is found by its topic comes first"
+    );
+    net.run(70_000);
+    assert!(net.is_done(reader));
+}
+
 #[test]
 fn several_sources_share_the_work() {
     let mut net = Net::default();

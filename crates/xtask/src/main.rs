@@ -40,8 +40,8 @@ enum Step {
     /// Install whatever building, running and testing need and this machine lacks
     ///
     /// Looks first and does nothing when all is there. What it may install: the
-    /// wasm target (by rustup, or Debian packages), the npm packages of `web/`
-    /// and `tests/e2e/`, and Chromium and Firefox for the tests. When it cannot, it
+    /// wasm target (by rustup, or Debian packages), the npm packages of `web/`,
+    /// `tests/e2e/` and `tests/interop/`, and Chromium and Firefox for the tests. When it cannot, it
     /// prints the command to run instead.
     Setup,
     /// Build the browser peer: Rust to wasm, JavaScript and TypeScript types

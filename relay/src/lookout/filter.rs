@@ -5,6 +5,8 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use samara_node::is_public;
+
 use crate::config;
 
 /// Lets addresses pass that may lead to a peer.
@@ -30,21 +32,6 @@ impl Filter {
         let somewhere = address.port() != 0 && !address.ip().is_unspecified();
         somewhere && !is_own && (self.private_too || is_public(*address.ip()))
     }
-}
-
-/// Whether the address can be somebody's on the internet (RFC 6890).
-fn is_public(ip: Ipv4Addr) -> bool {
-    let [first, second, ..] = ip.octets();
-    let shared = first == 100 && (64..128).contains(&second);
-    let this_network = first == 0;
-    let reserved = first >= 224;
-    !(ip.is_private()
-        || ip.is_loopback()
-        || ip.is_link_local()
-        || ip.is_documentation()
-        || shared
-        || this_network
-        || reserved)
 }
 
 #[cfg(test)]

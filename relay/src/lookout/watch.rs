@@ -19,6 +19,10 @@ struct Plan {
 
 pub(super) async fn run(lookout: Lookout, topic: Topic, changed: Arc<Notify>, delay: Duration) {
     tokio::time::sleep(delay).await;
+    // Whoever entered and left meanwhile asks for nothing any more.
+    if !delay.is_zero() && lookout.forget(&topic) {
+        return;
+    }
     let limits = &lookout.0.limits;
     let first = limits.lookup_again_first;
     let mut plan = Plan {

@@ -42,13 +42,19 @@ impl Native {
         Self::start(|config| config.keep = vec![url]).await
     }
 
-    /// Ingests a file of some length and seeds it.
-    pub fn seed(&self, len: usize) -> (Ingested, Transfer) {
+    /// Ingests a file of some length, and holds its blobs.
+    pub fn ingest(&self, len: usize) -> Ingested {
         let path = self.dir.path().join(NAME);
         let content: Vec<u8> = CONTENT.iter().copied().cycle().take(len).collect();
         fs::write(&path, content).unwrap();
         let ingested = ingest(self.node.store(), &path, &|_| ControlFlow::Continue(())).unwrap();
         self.node.hold(ingested.blobs.clone());
+        ingested
+    }
+
+    /// Ingests a file of some length and seeds it.
+    pub fn seed(&self, len: usize) -> (Ingested, Transfer) {
+        let ingested = self.ingest(len);
         let entry = Arc::new(ingested.entry.clone());
         let transfer = self.node.open(Target::Entry(entry, ingested.link.clone()));
         (ingested, transfer)
@@ -115,6 +121,7 @@ impl Relay {
             config.dht = Some(samara_relay::Dht {
                 bootstrap: Some(bootstrap),
                 announce_port,
+                announce_blobs: None,
             });
         })
         .await

@@ -148,8 +148,8 @@ impl Peer {
                 } => Deed::Offer(connection),
                 Output::Answer { connection, offer } => Deed::Answer(connection, offer),
                 // The simulated channel needs nothing but offer and answer, and
-                // drivers only add a ledger up.
-                Output::Signal { .. } | Output::Ledger(_) => continue,
+                // drivers only add a ledger up. Nobody announces blobs here.
+                Output::Signal { .. } | Output::Ledger(_) | Output::LookupBlob { .. } => continue,
                 Output::Load { blob } => Deed::Load(blob),
                 Output::Store {
                     connection,

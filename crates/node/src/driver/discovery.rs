@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use samara_core::Topic;
+use samara_core::{BlobId, Topic};
 use samara_swarm::Input;
 use tokio::sync::{broadcast, mpsc};
 
 use super::Command;
-use crate::dht::Dht;
+use crate::dht::{Dht, Lookup};
 use crate::node::NodeEvent;
 use crate::url::PeerUrl;
 
@@ -48,8 +48,25 @@ impl Discovery {
     pub fn lookup(&mut self, topic: Topic) {
         self.forget_ended();
         if let Some((dht, _)) = self.dht.clone() {
-            let lookup = lookup(dht, topic, self.commands.clone(), self.events.clone());
-            self.tasks.spawn(lookup);
+            let (commands, events) = (self.commands.clone(), self.events.clone());
+            self.tasks.spawn(async move {
+                let answers = dht.lookup(topic).await;
+                if let Some(found) = tell(answers, topic, &commands).await {
+                    let _ = events.send(NodeEvent::LookedUp { topic, found });
+                }
+            });
+        }
+    }
+
+    /// Looks up who announced a blob that the topic's transfer misses.
+    pub fn lookup_blob(&mut self, topic: Topic, blob: &BlobId) {
+        self.forget_ended();
+        if let Some((dht, _)) = self.dht.clone() {
+            let (commands, blob) = (self.commands.clone(), *blob);
+            self.tasks.spawn(async move {
+                let answers = dht.lookup_blob(&blob).await;
+                tell(answers, topic, &commands).await;
+            });
         }
     }
 
@@ -66,24 +83,21 @@ impl Discovery {
     }
 }
 
-async fn lookup(
-    dht: Dht,
+/// Gives the machine what is found; how much that was, unless it is gone.
+async fn tell(
+    mut answers: Lookup,
     topic: Topic,
-    commands: mpsc::UnboundedSender<Command>,
-    events: broadcast::Sender<NodeEvent>,
-) {
+    commands: &mpsc::UnboundedSender<Command>,
+) -> Option<usize> {
     let mut found = 0;
-    let mut answers = dht.lookup(topic).await;
     while let Some(peers) = answers.next().await {
         found += peers.len();
         let addresses = peers.into_iter().map(PeerUrl::of_socket);
         let addresses = addresses.map(|url| url.as_str().to_owned()).collect();
         let found = Input::Found { topic, addresses };
-        if commands.send(Command::Input(found)).is_err() {
-            return;
-        }
+        commands.send(Command::Input(found)).ok()?;
     }
-    let _ = events.send(NodeEvent::LookedUp { topic, found });
+    Some(found)
 }
 
 async fn announce(dht: Dht, topic: Topic, port: u16, events: broadcast::Sender<NodeEvent>) {

@@ -253,6 +253,7 @@ impl Driver {
                 self.disk.hash(blob, nonce, prover, durable);
             }
             Output::Lookup { topic } => self.discovery.lookup(topic),
+            Output::LookupBlob { topic, blob } => self.discovery.lookup_blob(topic, &blob),
             Output::Announce { topic } => self.discovery.announce(topic),
             Output::Ledger(told) => self.write_down(told),
             Output::Event(event) => self.event(event),

@@ -112,6 +112,18 @@ impl Net {
         Host(self.peers.len() - 1)
     }
 
+    /// What a blob is announced under.
+    pub fn blob_key(blob: &BlobId) -> Topic {
+        Topic::from_bytes(core::array::from_fn(|i| blob.as_bytes()[i]))
+    }
+
+    fn look_up(&mut self, host: Host, topic: Topic, key: Topic) {
+        let addresses = self.dht.get(&key).into_iter().flatten();
+        let addresses = addresses.cloned().collect();
+        let found = Input::Found { topic, addresses };
+        self.after(DELAY, Happening::Input(host, found));
+    }
+
     pub fn listen(&mut self, host: Host, address: &str) {
         self.listening.insert(address.into(), host);
     }
@@ -340,19 +352,8 @@ impl Net {
                 };
                 self.after(1, Happening::Input(host, hashed));
             }
-            Output::Lookup { topic } => {
-                let addresses = self
-                    .dht
-                    .get(&topic)
-                    .into_iter()
-                    .flatten()
-                    .cloned()
-                    .collect();
-                self.after(
-                    DELAY,
-                    Happening::Input(host, Input::Found { topic, addresses }),
-                );
-            }
+            Output::Lookup { topic } => self.look_up(host, topic, topic),
+            Output::LookupBlob { topic, blob } => self.look_up(host, topic, Self::blob_key(&blob)),
             Output::Announce { topic } => {
                 let own = self.listening.iter().filter(|(_, of)| **of == host);
                 let own: Vec<_> = own.map(|(address, _)| address.clone()).collect();

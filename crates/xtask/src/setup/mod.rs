@@ -24,6 +24,8 @@ pub use self::browser::{Browser, CHROMIUM, FIREFOX};
 pub const WEB: &str = "web";
 /// npm package of the browser tests.
 pub const E2E: &str = "tests/e2e";
+/// npm package of the tests with others' implementations.
+pub const INTEROP: &str = "tests/interop";
 
 /// What the browser peer takes.
 pub const FOR_WASM: [Need; 3] = [Need::WasmTarget, Need::Node, Need::Packages(WEB)];
@@ -65,6 +67,7 @@ pub fn everything(workspace: &Workspace) -> anyhow::Result<()> {
         Need::Node,
         Need::Packages(WEB),
         Need::Packages(E2E),
+        Need::Packages(INTEROP),
         Need::Browser(CHROMIUM),
         Need::Browser(FIREFOX),
     ] {

@@ -335,7 +335,9 @@ impl Face {
                 self.hashes.push((blob, nonce, prover));
             }
             Output::Ledger(told) => assert!(told.len() <= LEDGER_PEERS),
-            Output::Lookup { topic } | Output::Announce { topic } => {
+            Output::Lookup { topic }
+            | Output::LookupBlob { topic, .. }
+            | Output::Announce { topic } => {
                 let mut files = fixture::files().iter();
                 assert!(files.any(|file| file.topic == topic));
             }
