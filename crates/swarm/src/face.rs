@@ -8,7 +8,7 @@ use core::num::NonZeroU64;
 use core::ops::Range;
 
 use bytes::Bytes;
-use samara_core::message::{Features, Nonce, PeerId};
+use samara_core::message::{Features, IceServer, Nonce, PeerId};
 use samara_core::possession::Evidence;
 use samara_core::{BlobId, FileEntry, Link, PeerSecret, Topic};
 
@@ -362,6 +362,9 @@ pub enum Output {
         /// What.
         signal: Signal,
     },
+    /// Use these servers for data channels made from now on, besides those the
+    /// user named: relays name them. In place of those of an earlier output.
+    IceServers(Vec<IceServer>),
     /// Read a blob. Answer with [`Input::Loaded`].
     Load {
         /// Which.

@@ -26,6 +26,7 @@
 //! | `gossip` | what to want for others |
 //! | `push` | who is to keep copies, and who proved it |
 //! | `meet` | whom to meet in rooms, and how |
+//! | `ice` | which servers help data channels through routers |
 //! | `signaling` | what is said to them through the relay |
 //! | `keep` | addresses to stay connected to, DHT, timers |
 //! | `ledger` | what the driver is told of bytes exchanged |
@@ -46,6 +47,7 @@ mod face;
 mod gossip;
 mod greet;
 mod holdings;
+mod ice;
 mod keep;
 mod ledger;
 mod limits;
@@ -79,6 +81,7 @@ use crate::bans::Bans;
 use crate::bucket::Bucket;
 use crate::connection::Connection;
 use crate::gossip::Gossip;
+use crate::ice::Named;
 use crate::keep::Kept;
 use crate::ledger::Ledger;
 use crate::meet::Room;
@@ -139,6 +142,8 @@ pub struct Swarm {
     gossip: Gossip,
     rooms: BTreeMap<(ConnectionId, Topic), Room>,
     kept: BTreeMap<String, Kept>,
+    /// What relays named, by relay.
+    ice: BTreeMap<PeerId, Named>,
     bans: Bans,
     ledger: Ledger,
 }
@@ -177,6 +182,7 @@ impl Swarm {
             gossip: Gossip::default(),
             rooms: BTreeMap::new(),
             kept: BTreeMap::new(),
+            ice: BTreeMap::new(),
             ledger: Ledger::default(),
         }
     }
@@ -371,6 +377,9 @@ impl Swarm {
                 self.on_signal(from, topic, member, &sealed);
             }
             Message::Sources { topic, addresses } => self.on_sources(from, topic, addresses),
+            Message::IceServers { lifetime, servers } => {
+                self.on_ice_servers(from, lifetime, servers);
+            }
             Message::Join { .. } | Message::Leave { .. } => {
                 self.misbehaved(
                     from,

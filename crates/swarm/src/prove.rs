@@ -51,11 +51,14 @@ impl Swarm {
             // Rooms are kept for those who come.
             Role::Dialer => features.without(Features::ROOMS),
         };
+        let mut features = features;
         if self.config.generosity.sympathy > 0 {
-            features.with(Features::KEEPS)
-        } else {
-            features
+            features = features.with(Features::KEEPS);
         }
+        if self.config.webrtc {
+            features = features.with(Features::ICE);
+        }
+        features
     }
 
     /// What both ends know of a connection: its kind, and what its transport

@@ -140,7 +140,7 @@ impl Peer {
                 Output::Answer { connection, offer } => Deed::Answer(connection, offer),
                 // The simulated channel needs nothing but offer and answer, and
                 // drivers only add a ledger up.
-                Output::Signal { .. } | Output::Ledger(_) => continue,
+                Output::Signal { .. } | Output::Ledger(_) | Output::IceServers(_) => continue,
                 Output::Load { blob } => Deed::Load(blob),
                 Output::Store {
                     connection,

@@ -24,7 +24,10 @@ export interface OpenOptions {
   uploadLimit?: number;
   /** Bytes of blobs asked for a second at most. Default no limit. */
   downloadLimit?: number;
-  /** STUN and TURN servers for connections through NATs. Default none. */
+  /**
+   * STUN and TURN servers for connections through NATs, before those that the relays name.
+   * Default none.
+   */
   iceServers?: RTCIceServer[];
   /** Makes the worker, where a bundler needs help: it runs `samara-web/worker`. */
   worker?: () => Worker;

@@ -46,7 +46,7 @@ export class SamaraPeer extends EventTarget implements Samara {
       (message) => this.#onMessage(message),
       (error) => this.#onBroken(error),
     );
-    this.#rtc = new RtcHost({ iceServers }, (event, transfer) =>
+    this.#rtc = new RtcHost(iceServers, (event, transfer) =>
       this.#worker.note({ kind: "rtc", event }, transfer),
     );
   }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use samara_core::message::IceServer as Named;
+
 /// How a node opens data channels.
 #[derive(Clone, Debug, Default)]
 pub struct WebRtcConfig {
@@ -43,6 +45,27 @@ pub enum IceServerError {
 }
 
 impl IceServer {
+    /// One that a relay named; `None` if it is of a kind that is not spoken
+    /// here: with TLS, or TURN by TCP.
+    pub(super) fn named(server: Named) -> Option<Self> {
+        let Named {
+            url,
+            username,
+            credential,
+        } = server;
+        let (scheme, rest) = url.split_once(':')?;
+        let spoken = match scheme {
+            "stun" => true,
+            "turn" => !rest.contains('?') || rest.ends_with("?transport=udp"),
+            _ => false,
+        };
+        spoken.then_some(Self {
+            url,
+            username,
+            credential,
+        })
+    }
+
     /// Whether packets go through it.
     pub(super) fn passes_on(&self) -> bool {
         self.url.starts_with("turn:")

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use samara_core::message::{Features, Nonce, Reach};
+use samara_core::message::{Features, IceServer, Nonce, Reach};
 use samara_core::possession::Evidence;
 use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, PeerId, PeerSecret, Topic};
 use samara_swarm::{
@@ -31,6 +31,8 @@ pub struct Peer {
     pub swarm: Swarm,
     pub store: BTreeMap<BlobId, Bytes>,
     pub events: Vec<Event>,
+    /// What data channels are made with.
+    pub ice_servers: Vec<IceServer>,
     /// What a driver would have kept.
     pub ledger: BTreeMap<PeerId, Traffic>,
     /// Blobs that this peer serves wrong.
@@ -101,6 +103,7 @@ impl Net {
             swarm: Swarm::new(config, [number; 32]),
             store: BTreeMap::new(),
             events: Vec::new(),
+            ice_servers: Vec::new(),
             ledger: BTreeMap::new(),
             lies: false,
             forges: false,
@@ -302,6 +305,7 @@ impl Net {
             }
             Output::Answer { connection, offer } => self.on_answer((host, connection), &offer),
             Output::Signal { .. } => {}
+            Output::IceServers(servers) => self.peer(host).ice_servers = servers,
             Output::Load { blob } => {
                 let bytes = self.peer(host).store.get(&blob).cloned();
                 self.after(1, Happening::Input(host, Input::Loaded { blob, bytes }));

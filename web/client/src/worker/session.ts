@@ -58,6 +58,7 @@ export class Session {
       dial: (connection) => command({ kind: "dial", connection }),
       answer: (connection, offer) => command({ kind: "answer", connection, offer }),
       signal: (connection, signal) => command({ kind: "signal", connection, signal }),
+      iceServers: (servers) => command({ kind: "iceServers", servers }),
       hangUp: (connection) => command({ kind: "hangUp", connection }),
     };
     const { sympathy, stingy, uploadLimit, downloadLimit } = options;
