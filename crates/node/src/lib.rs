@@ -17,6 +17,7 @@ mod flush;
 mod identity;
 mod ingest;
 mod ledger;
+mod moved;
 mod node;
 mod replace;
 mod save;
@@ -39,7 +40,7 @@ pub use ingest::{IngestError, Ingested, ingest};
 pub use ledger::{Account, Ledger, LedgerError};
 pub use node::{Node, NodeEvent, StartError};
 pub use samara_swarm::{
-    Cause, Generosity, Limits, Order, Path, Problem, Progress, Rate, Rates, Source, State, Target,
+    Cause, Detour, Generosity, Limits, Order, Path, Problem, Progress, Rate, Rates, Source, State, Target,
     Traffic, TransferFailure,
 };
 pub use save::SaveError;

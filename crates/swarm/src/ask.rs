@@ -123,7 +123,7 @@ impl Swarm {
             return false;
         };
         let asking = &peer.asking;
-        if asking.has.len() <= asking.requests.len() {
+        if peer.leaving.is_some() || asking.has.len() <= asking.requests.len() {
             return false;
         }
         let most = match peer.path {

@@ -132,6 +132,7 @@ impl Swarm {
         if rooms {
             self.join_rooms(id);
         }
+        self.take_over(id);
         self.tell_wants(id);
         self.tell_holdings(id);
         self.push_all(id);
@@ -309,7 +310,7 @@ impl Swarm {
             }
             Origin::Met(meeting) => {
                 let failed = !matches!(connection.stage, Stage::Ready(_));
-                self.on_meeting_over(meeting, failed);
+                self.on_meeting_over(meeting, connection.carrier, failed);
             }
         }
     }
@@ -317,6 +318,7 @@ impl Swarm {
 
 impl Swarm {
     fn on_peer_gone(&mut self, id: ConnectionId, peer: &mut Peer) {
+        self.give_back(peer);
         self.stop_serving(id, &peer.serving);
         self.end_favours_of(id, peer);
         self.stop_pushing(core::mem::take(&mut peer.keeping));

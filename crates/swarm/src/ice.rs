@@ -77,6 +77,7 @@ impl Swarm {
     fn use_ice_servers(&mut self, before: &[IceServer]) {
         let servers = self.ice_servers();
         if servers != before {
+            self.look_again();
             self.outputs.push_back(Output::IceServers(servers));
         }
     }

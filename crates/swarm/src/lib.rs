@@ -26,6 +26,7 @@
 //! | `gossip` | what to want for others |
 //! | `push` | who is to keep copies, and who proved it |
 //! | `meet` | whom to meet in rooms, and how |
+//! | `detour` | when a better path takes over from a circuit, and why there is one |
 //! | `ice` | which servers help data channels through routers |
 //! | `signaling` | what is said to them through the relay |
 //! | `keep` | addresses to stay connected to, DHT, timers |
@@ -43,6 +44,7 @@ mod assembly;
 mod bans;
 mod bucket;
 mod connection;
+mod detour;
 mod face;
 mod gossip;
 mod greet;
@@ -92,7 +94,7 @@ use crate::uplink::Uplink;
 use crate::wanted::{Slot, WantList};
 
 pub use face::{
-    Address, Cause, Config, ConnectionId, Event, Generosity, Input, Order, Output, Path, Problem,
+    Address, Cause, Config, ConnectionId, Detour, Event, Generosity, Input, Order, Output, Path, Problem,
     Progress, Rate, Rates, Signal, Source, State, StoreFailure, Target, TransferFailure,
     TransferId,
 };
@@ -257,6 +259,7 @@ impl Swarm {
             Input::Resume { transfer } => self.on_resume(transfer),
             Input::Drop { transfer } => self.on_drop(transfer),
             Input::Identity(identity) => self.on_identity(identity),
+            Input::Moved { lost } => self.on_moved(lost),
             Input::Tick => {}
         }
         if self.wake.is_some_and(|wake| wake <= self.now) {
@@ -282,10 +285,12 @@ impl Swarm {
 
     /// Every peer whose handshake is done.
     pub fn peers(&self) -> Vec<Source> {
-        let peers = self.connections.values().filter_map(Connection::ready);
-        peers
-            .map(|peer| peer.source(peer.asking.gave.values().sum()))
-            .collect()
+        let peers = self.connections.values();
+        let sources = peers.filter_map(|connection| {
+            let gave = connection.ready()?.asking.gave.values().sum();
+            self.source(connection, gave)
+        });
+        sources.collect()
     }
 
     /// Bytes of blobs that came and were not needed: answers that were too

@@ -270,6 +270,7 @@ impl Greeting {
             telling: Telling::default(),
             keeping: Keeping::default(),
             shown: Shown::default(),
+            leaving: None,
         }
     }
 }

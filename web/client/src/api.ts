@@ -43,6 +43,8 @@ export interface Source {
   readonly peer: string;
   /** A data channel, a WebSocket, or sealed messages through a relay. */
   readonly path: Path;
+  /** Why through the relay, for a person: what stands after “since”. */
+  readonly detour?: string;
   /** Verified bytes it gave since it connected: over all transfers, or to this one. */
   readonly bytes: number;
   /** Milliseconds from a request to its answer, once measured. */

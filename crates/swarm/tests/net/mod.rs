@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use samara_core::message::{Features, IceServer, Nonce, Reach};
 use samara_core::possession::Evidence;
-use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, PeerId, PeerSecret, Topic};
+use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, Message, PeerId, PeerSecret, Topic};
 use samara_swarm::{
     Address, Config, ConnectionId, Event, Input, Output, Path, Signal, StoreFailure, Swarm, Target,
     Time, Traffic, TransferId,
@@ -65,6 +65,8 @@ pub struct Net {
     listening: BTreeMap<String, Host>,
     /// Hosts between which data channels do not come about.
     pub blocked: BTreeSet<Host>,
+    /// How much longer blobs take through a relay, in milliseconds.
+    pub slow_circuits: u64,
     /// Data channels being negotiated: the offering end, by its offer.
     offers: BTreeMap<String, End>,
     rooms: BTreeMap<Topic, Vec<(MemberId, Reach, End)>>,
@@ -126,6 +128,14 @@ impl Net {
 
     pub fn peer(&mut self, host: Host) -> &mut Peer {
         &mut self.peers[host.0]
+    }
+
+    /// One peer says something to another it is connected to.
+    pub fn say(&mut self, from: Host, to: Host, message: &Message) {
+        let mut links = self.links.iter();
+        let link = links.find(|((a, _), (b, _))| (*a, *b) == (from, to));
+        let (_, end) = link.expect("the two are connected");
+        self.tell(*end, message);
     }
 
     /// Puts a file's blobs into a store and seeds it.

@@ -141,6 +141,9 @@ export class Session {
           this.#peer.closeTransfer(note.transfer);
         }
         return;
+      case "moved":
+        this.#peer.moved();
+        return;
       case "rtc":
         this.#onRtc(note.event);
         return;
