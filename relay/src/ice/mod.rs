@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use samara_core::Message;
 use samara_core::message::IceServer;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::config::Ice;
 use credentials::credentials;
@@ -39,13 +39,14 @@ impl Offer {
         }
     }
 
-    /// When to tell one peer: at once, and in time before what it was told
-    /// ends. `None` if there is nothing to tell.
+    /// When to tell one peer again: in time before what it was told ends.
+    /// `None` if there is nothing to tell.
     pub fn turns(&self) -> Option<Interval> {
         if self.stun.is_empty() && self.turn.is_empty() {
             return None;
         }
-        let mut turns = interval(self.lifetime / 2);
+        let half = self.lifetime / 2;
+        let mut turns = interval_at(Instant::now() + half, half);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Some(turns)
     }

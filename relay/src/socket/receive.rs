@@ -68,6 +68,10 @@ where
         return ending;
     }
     let mut turns = session.ice_turns();
+    if turns.is_some() {
+        // Before it hears of anybody, with whom it would begin at once.
+        session.tell_ice_servers();
+    }
     loop {
         let message = tokio::select! {
             () = turn(&mut turns) => {

@@ -38,7 +38,7 @@ impl Session {
         }
     }
 
-    /// When to tell the peer of servers; `None` if it would not understand, or
+    /// When to tell the peer of servers again; `None` if it would not understand, or
     /// there are none.
     pub fn ice_turns(&self) -> Option<Interval> {
         let understands = self.features.contains(Features::ICE);

@@ -39,6 +39,7 @@ pub(super) struct Made {
 pub(super) async fn make(ways: &Ways, role: &Role) -> Result<Made, Error> {
     let Ways { config, port, .. } = ways;
     let servers = servers(ways, role);
+    tracing::debug!(servers = servers.len(), "a data channel is made");
     let shared = shares(role, config).then_some(port);
     // Names that browsers give instead of addresses are looked up in the local
     // network, where there is one.

@@ -81,7 +81,7 @@ impl Net {
         let you = self.rooms.number(relay, topic, wire);
         let far = self.rooms.wire(relay, topic, member);
         let far = far.and_then(|(far, side)| Some(self.wires.get(&far)?.end(side.other()).host));
-        let (Some(you), Some(far), Some(key)) = (you, far, self.keys.get(&topic)) else {
+        let (Some(you), Some(key)) = (you, self.keys.get(&topic)) else {
             return;
         };
         let (from, to) = if sent { (you, member) } else { (member, you) };
@@ -89,10 +89,11 @@ impl Net {
         match inside {
             Some(Inside::Message(session, bytes)) => {
                 let session = Some((topic, member, session));
-                if let Ok(message) = Message::decode(&bytes) {
+                if let (Some(far), Ok(message)) = (far, Message::decode(&bytes)) {
                     self.checked(host, far, Talk { wire, session }, &message, sent);
                 }
             }
+            // Also to a member that has left, of which the sender has not heard.
             Some(Inside::Bye(session)) => {
                 let session = Some((topic, member, session));
                 self.checks.on_talk_over(host, Talk { wire, session });

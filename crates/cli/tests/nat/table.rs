@@ -1,0 +1,89 @@
+//! What was seen, as `docs/nat.md` has it.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::KINDS;
+
+/// Set, what is seen is written down instead of compared.
+const WRITE: &str = "SAMARA_WRITE_NAT";
+
+const BEGIN: &str = "<!-- tables: written by the test -->\n";
+const END: &str = "<!-- tables end -->\n";
+
+/// How a file came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    Direct,
+    Turn,
+    Relay,
+}
+
+impl Way {
+    /// By the source of the event `progress` that gave it.
+    pub fn of(source: &Value, by_turn: bool) -> Self {
+        match source["path"].as_str() {
+            Some("webrtc") if by_turn => Self::Turn,
+            Some("webrtc") => Self::Direct,
+            Some("circuit") => {
+                assert!(source["detour"].is_string(), "a circuit says why: {source}");
+                Self::Relay
+            }
+            _ => panic!("another way: {source}"),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Turn => "TURN",
+            Self::Relay => "relay",
+        }
+    }
+}
+
+/// A row for each seeder, a cell for each reader.
+pub struct Table {
+    pub with_turn: bool,
+    pub rows: [[Way; 5]; 5],
+}
+
+impl Table {
+    fn text(&self) -> String {
+        let title = if self.with_turn {
+            "A relay that answers STUN and names a TURN server"
+        } else {
+            "A relay that answers STUN"
+        };
+        let mut text = format!("{title}:\n\n| seeder \\ reader |");
+        for kind in KINDS {
+            text += &format!(" {} |", kind.name());
+        }
+        text += "\n| --- | --- | --- | --- | --- | --- |\n";
+        for (kind, row) in KINDS.iter().zip(&self.rows) {
+            text += &format!("| {} |", kind.name());
+            for way in row {
+                text += &format!(" {} |", way.name());
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Compares the tables with those in the document.
+pub fn check(tables: &[Table]) {
+    let texts: Vec<_> = tables.iter().map(Table::text).collect();
+    let seen = format!("{BEGIN}\n{}\n{END}", texts.join("\n"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/nat.md");
+    let document = std::fs::read_to_string(&path).unwrap();
+    let (start, rest) = document.split_once(BEGIN).unwrap();
+    let (_, end) = rest.split_once(END).unwrap();
+    let new = format!("{start}{seen}{end}");
+    if std::env::var_os(WRITE).is_some() {
+        std::fs::write(&path, new).unwrap();
+    } else {
+        assert!(new == document, "docs/nat.md says otherwise; with {WRITE}=1 it is written:\n{seen}");
+    }
+}
