@@ -21,17 +21,20 @@ pub enum Way {
 }
 
 impl Way {
-    /// By the source of the event `progress` that gave it.
-    pub fn of(source: &Value, by_turn: bool) -> Self {
-        match source["path"].as_str() {
-            Some("webrtc") if by_turn => Self::Turn,
-            Some("webrtc") => Self::Direct,
-            Some("circuit") => {
-                assert!(source["detour"].is_string(), "a circuit says why: {source}");
-                Self::Relay
-            }
-            _ => panic!("another way: {source}"),
+    /// By the sources of the last event `progress`.
+    pub fn of(sources: &Value, by_turn: bool) -> Self {
+        let sources = sources.as_array().unwrap().iter();
+        let gave = sources.filter(|source| source["bytes"].as_u64() > Some(0));
+        let gave: Vec<_> = gave.collect();
+        if gave.iter().any(|source| source["path"] == "webrtc") {
+            return if by_turn { Self::Turn } else { Self::Direct };
         }
+        let [circuit] = &gave[..] else {
+            panic!("one source gave all: {gave:?}");
+        };
+        assert_eq!(circuit["path"], "circuit");
+        assert!(circuit["detour"].is_string(), "a circuit says why");
+        Self::Relay
     }
 
     fn name(self) -> &'static str {

@@ -144,6 +144,24 @@ impl Home {
         self.host.name()
     }
 
+    /// Counts what comes to the host from this address.
+    pub fn watch(&self, from: &str) {
+        self.host.nft(&format!(
+            "add table ip count; \
+             add chain ip count in {{ type filter hook input priority 0; }}; \
+             add rule ip count in ip saddr {from} counter"
+        ));
+    }
+
+    /// Bytes that came from there.
+    pub fn from_turn(&self) -> u64 {
+        let mut listed = self.host.command("nft");
+        listed.args(["list", "chain", "ip", "count", "in"]);
+        let listed = String::from_utf8(listed.output().unwrap().stdout).unwrap();
+        let (_, bytes) = listed.split_once(" bytes ").unwrap();
+        bytes.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// The router gives the host another address in place of the old one.
     pub fn move_host(&self) {
         assert!(self.gate.is_some(), "a host behind a router");

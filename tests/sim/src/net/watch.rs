@@ -81,6 +81,11 @@ impl Net {
         let you = self.rooms.number(relay, topic, wire);
         let far = self.rooms.wire(relay, topic, member);
         let far = far.and_then(|(far, side)| Some(self.wires.get(&far)?.end(side.other()).host));
+        // Nothing said comes to a member that left, or from one that did; the
+        // relay's word of it may be under way for long.
+        if sent && (you.is_none() || far.is_none()) {
+            self.checks.on_member_left(host, wire, topic, member);
+        }
         let (Some(you), Some(key)) = (you, self.keys.get(&topic)) else {
             return;
         };
@@ -93,7 +98,6 @@ impl Net {
                     self.checked(host, far, Talk { wire, session }, &message, sent);
                 }
             }
-            // Also to a member that has left, of which the sender has not heard.
             Some(Inside::Bye(session)) => {
                 let session = Some((topic, member, session));
                 self.checks.on_talk_over(host, Talk { wire, session });
