@@ -24,6 +24,9 @@ const AGAIN_FIRST: Millis = Millis::seconds(30);
 /// Longest wait before a data channel is tried again.
 const AGAIN_MOST: Millis = Millis::seconds(10 * 60);
 
+/// A source that owes something for so long and sends nothing may be dead.
+const SILENT: Millis = Millis::seconds(3);
+
 /// Between two looks at a connection that is to end.
 const LOOK: Millis = Millis(250);
 /// For how long it stays at least: the other side may have asked for something
@@ -292,6 +295,11 @@ impl Swarm {
 }
 
 impl Peer {
+    /// Whether it owes something and has not been heard of for a while.
+    pub(crate) fn is_silent(&self, now: Time) -> bool {
+        !self.asking.requests.is_empty() && now.since(self.asking.last_heard) >= SILENT
+    }
+
     /// Whether nothing is on its way to or from it that was asked for.
     fn owes_nothing(&self) -> bool {
         let asks = &self.serving;

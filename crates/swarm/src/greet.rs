@@ -19,6 +19,9 @@ use crate::meet::is_relay;
 
 pub(crate) const UNEXPECTED: ErrorCode = ErrorCode::UNEXPECTED;
 
+/// Why a connection ends that is not needed: it came about as it should.
+pub(crate) const BETTER: &str = "connected already in a better way";
+
 impl Swarm {
     pub(crate) fn on_accepted(
         &mut self,
@@ -161,15 +164,16 @@ impl Swarm {
     }
 
     /// Whether the peer of a new connection is connected already, on a path at
-    /// least as good and for the same purpose.
+    /// least as good and for the same purpose. One that owes something and is
+    /// silent may be dead: the peer may have another address by now.
     pub(crate) fn has_better(&self, new: ConnectionId, peer: &Peer) -> bool {
         let Some(Origin::Met(_)) = self.connections.get(&new).map(|c| &c.origin) else {
             return false;
         };
         self.connections.iter().any(|(id, connection)| {
-            let same = connection
-                .ready()
-                .is_some_and(|known| known.id == peer.id && known.path <= peer.path);
+            let same = connection.ready().is_some_and(|known| {
+                known.id == peer.id && known.path <= peer.path && !known.is_silent(self.now)
+            });
             same && *id != new && connection.meeting().is_some()
         })
     }
@@ -309,7 +313,8 @@ impl Swarm {
                 self.on_kept_closed(&address, id, Problem { cause, text });
             }
             Origin::Met(meeting) => {
-                let failed = !matches!(connection.stage, Stage::Ready(_));
+                let ready = matches!(connection.stage, Stage::Ready(_));
+                let failed = !ready && reason != BETTER;
                 self.on_meeting_over(meeting, connection.carrier, failed);
             }
         }

@@ -183,3 +183,18 @@ fn a_machine_that_lost_its_address_goes_on_from_the_new_one() {
     assert!(net.is_done(b));
     assert_eq!(met(&mut net, b), [(Path::WebRtc, None)]);
 }
+
+#[test]
+fn a_peer_that_comes_from_another_address_takes_the_place_of_its_dead_channel() {
+    let (mut net, _, a, b) = two_browsers();
+    let file = file(4000);
+    net.seed(a, &file);
+    net.fetch(b, &file.link);
+    net.run(150);
+    assert!(!net.is_done(b));
+    net.sever(a, b);
+    net.input(a, Input::Moved { lost: true });
+    net.run(10_000);
+    assert!(net.is_done(b));
+    assert!(met(&mut net, b).contains(&(Path::WebRtc, None)));
+}

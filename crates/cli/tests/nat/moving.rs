@@ -51,7 +51,7 @@ impl Transfer {
             if let Some(source) = event["sources"].as_array().and_then(|all| all.last()) {
                 path = source["path"].as_str().unwrap().to_owned();
             }
-            event["event"] == "saved"
+            event["event"] == "done"
         });
         let took = start.elapsed();
         println!("{what}: {path}, {:.1} s after the change", took.as_secs_f64());

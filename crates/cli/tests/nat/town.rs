@@ -112,7 +112,6 @@ impl Town {
 
 /// A host, and its router if it has one.
 pub struct Home {
-    pub router: Router,
     host: Space,
     gate: Option<Space>,
 }
@@ -123,7 +122,7 @@ impl Home {
         if router == Router::None {
             let host = outer;
             let gate = None;
-            return Self { router, host, gate };
+            return Self { host, gate };
         }
         let host = Space::new(format!("{}h", outer.name()));
         host.ip(&format!("link add eth type veth peer name lan netns {}", outer.name()));
@@ -136,7 +135,7 @@ impl Home {
         assert!(forward.unwrap().success());
         outer.nft(&rules(router));
         let gate = Some(outer);
-        Self { router, host, gate }
+        Self { host, gate }
     }
 
     /// The host's namespace.

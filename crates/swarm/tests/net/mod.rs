@@ -130,6 +130,15 @@ impl Net {
         &mut self.peers[host.0]
     }
 
+    /// What two peers send each other on a data channel gets lost from now on.
+    pub fn sever(&mut self, a: Host, b: Host) {
+        let peers = &self.peers;
+        self.links.retain(|(from, connection), (to, _)| {
+            let between = [*from, *to] == [a, b] || [*from, *to] == [b, a];
+            !between || peers[from.0].paths[connection] != Path::WebRtc
+        });
+    }
+
     /// One peer says something to another it is connected to.
     pub fn say(&mut self, from: Host, to: Host, message: &Message) {
         let mut links = self.links.iter();
