@@ -231,7 +231,9 @@ async fn bind_stun(own: OwnStun, listen: SocketAddr) -> Result<Option<Stun>, Sta
     match own {
         OwnStun::At(at) => {
             let bound = Stun::bind(at).await;
-            bound.map(Some).map_err(|source| StartError::Stun { at, source })
+            bound
+                .map(Some)
+                .map_err(|source| StartError::Stun { at, source })
         }
         OwnStun::AsListen if !listen.ip().is_loopback() => {
             let bound = Stun::bind(listen).await;

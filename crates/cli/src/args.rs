@@ -158,7 +158,11 @@ pub struct Relay {
     pub stun_listen: Option<SocketAddr>,
 
     /// Answer no STUN
-    #[arg(long, help_heading = "Ways through routers", conflicts_with = "stun_listen")]
+    #[arg(
+        long,
+        help_heading = "Ways through routers",
+        conflicts_with = "stun_listen"
+    )]
     pub no_stun: bool,
 
     /// Tell peers of this STUN server, too; repeatable
@@ -172,7 +176,12 @@ pub struct Relay {
 
     /// File with the secret that the TURN servers share with this relay
     /// (coturn's static-auth-secret); or the variable SAMARA_TURN_SECRET has it
-    #[arg(long, value_name = "FILE", requires = "turn", help_heading = "Ways through routers")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "turn",
+        help_heading = "Ways through routers"
+    )]
     pub turn_secret_file: Option<PathBuf>,
 
     /// Let credentials for the TURN servers hold for so many seconds

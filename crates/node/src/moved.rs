@@ -26,9 +26,8 @@ pub(crate) async fn watch(machine: mpsc::UnboundedSender<Command>) {
         tokio::time::sleep(EVERY).await;
         let now = NOBODY.map(source);
         // While there is no network there is nothing to do.
-        let changed = |(before, now): &(&Option<IpAddr>, &Option<IpAddr>)| {
-            now.is_some() && before != now
-        };
+        let changed =
+            |(before, now): &(&Option<IpAddr>, &Option<IpAddr>)| now.is_some() && before != now;
         if !before.iter().zip(&now).any(|both| changed(&both)) {
             continue;
         }

@@ -221,10 +221,22 @@ impl Swarm {
         for at in next {
             self.arm(at);
         }
-        for Meeting { relay, topic, member, .. } in slow {
+        for Meeting {
+            relay,
+            topic,
+            member,
+            ..
+        } in slow
+        {
             self.begin_meeting(relay, topic, member, false);
         }
-        for Meeting { relay, topic, member, .. } in again {
+        for Meeting {
+            relay,
+            topic,
+            member,
+            ..
+        } in again
+        {
             self.begin_meeting(relay, topic, member, true);
         }
     }
@@ -240,8 +252,15 @@ impl Swarm {
                 continue;
             };
             let stays = now.since(leaving.since);
-            let most = if leaving.ends { LEAVE_MOST } else { LEAVE_LONGEST };
-            let done = leaving.ends && peer.owes_nothing() && connection.queued == 0 && stays >= LEAVE_LEAST;
+            let most = if leaving.ends {
+                LEAVE_MOST
+            } else {
+                LEAVE_LONGEST
+            };
+            let done = leaving.ends
+                && peer.owes_nothing()
+                && connection.queued == 0
+                && stays >= LEAVE_LEAST;
             if done || stays >= most {
                 over.push(*id);
             } else {

@@ -94,8 +94,8 @@ use crate::uplink::Uplink;
 use crate::wanted::{Slot, WantList};
 
 pub use face::{
-    Address, Cause, Config, ConnectionId, Detour, Event, Generosity, Input, Order, Output, Path, Problem,
-    Progress, Rate, Rates, Signal, Source, State, StoreFailure, Target, TransferFailure,
+    Address, Cause, Config, ConnectionId, Detour, Event, Generosity, Input, Order, Output, Path,
+    Problem, Progress, Rate, Rates, Signal, Source, State, StoreFailure, Target, TransferFailure,
     TransferId,
 };
 pub use ledger::{LEDGER_PEERS, Traffic};

@@ -306,7 +306,13 @@ impl Swarm {
         }
     }
 
-    pub(crate) fn begin_meeting(&mut self, relay: ConnectionId, topic: Topic, member: MemberId, direct: bool) {
+    pub(crate) fn begin_meeting(
+        &mut self,
+        relay: ConnectionId,
+        topic: Topic,
+        member: MemberId,
+        direct: bool,
+    ) {
         if self.connections.len() >= self.config.limits.connections {
             return;
         }

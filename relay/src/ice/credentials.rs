@@ -52,8 +52,8 @@ pub(super) fn credentials(
 }
 
 fn password(secret: &TurnSecret, username: &str) -> String {
-    let mut mac = Hmac::<Sha1>::new_from_slice(secret.0.as_bytes())
-        .expect("HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha1>::new_from_slice(secret.0.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(username.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }
@@ -67,7 +67,10 @@ mod tests {
     #[test]
     fn a_password_is_what_coturn_expects() {
         let secret: TurnSecret = "north\n".parse().unwrap();
-        assert_eq!(password(&secret, "1790000000:samara"), "QeBqU1/jPjwpNUKrPKVg+5qREcc=");
+        assert_eq!(
+            password(&secret, "1790000000:samara"),
+            "QeBqU1/jPjwpNUKrPKVg+5qREcc="
+        );
     }
 
     #[test]

@@ -40,7 +40,9 @@ impl IceUrl {
     }
 
     fn of_kind(text: &str, plain: &str, tls: &str) -> Result<Self, IceUrlError> {
-        let named = text.split_once(':').filter(|(name, _)| [plain, tls].contains(name));
+        let named = text
+            .split_once(':')
+            .filter(|(name, _)| [plain, tls].contains(name));
         let url = match named {
             Some(_) => text.to_owned(),
             None => format!("{plain}:{text}"),
@@ -129,8 +131,14 @@ mod tests {
         assert_eq!(IceUrl::stun("2001:db8::1"), Err(IceUrlError::Host));
         assert_eq!(IceUrl::stun("host:0"), Err(IceUrlError::Port));
         assert_eq!(IceUrl::stun("host:x"), Err(IceUrlError::Port));
-        assert_eq!(IceUrl::stun("host:1?transport=udp"), Err(IceUrlError::Transport));
-        assert_eq!(IceUrl::turn("host:1?transport=sctp"), Err(IceUrlError::Transport));
+        assert_eq!(
+            IceUrl::stun("host:1?transport=udp"),
+            Err(IceUrlError::Transport)
+        );
+        assert_eq!(
+            IceUrl::turn("host:1?transport=sctp"),
+            Err(IceUrlError::Transport)
+        );
         assert_eq!("http:host".parse::<IceUrl>(), Err(IceUrlError::Scheme));
     }
 }

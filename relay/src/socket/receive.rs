@@ -18,7 +18,10 @@ use crate::metrics::Metrics;
 
 /// Waits for the HANDSHAKE, which is left for the node to judge; and what its
 /// sender understands.
-pub(super) async fn handshake<S>(stream: &mut S, within: Duration) -> Result<(Bytes, Features), Ending>
+pub(super) async fn handshake<S>(
+    stream: &mut S,
+    within: Duration,
+) -> Result<(Bytes, Features), Ending>
 where
     S: Stream<Item = Result<ws::Message, axum::Error>> + Unpin,
 {

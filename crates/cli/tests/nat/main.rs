@@ -39,10 +39,14 @@ fn way(url: &str, seeder: &Home, reader: &Home) -> Way {
     let file = desk.file("file", LEN);
     let link = desk.ingest("seed", &file);
     let at = ["--no-dht", "--relay", url];
-    let seed = desk.samara_in(seeder.host(), "seed").args(["seed", "-i", "ENTRY.json"]);
+    let seed = desk
+        .samara_in(seeder.host(), "seed")
+        .args(["seed", "-i", "ENTRY.json"]);
     let seed = seed.args(at).args(["--upload-limit", SPEED]).start();
     seed.wait_until(|event| event["event"] == "connection" && event["problem"].is_null());
-    let fetch = desk.samara_in(reader.host(), "fetch").args(["fetch", &link, "-o", "out"]);
+    let fetch = desk
+        .samara_in(reader.host(), "fetch")
+        .args(["fetch", &link, "-o", "out"]);
     let fetched = fetch.args(at).end();
     fetched.assert_code(0);
     seed.stop();
@@ -69,9 +73,9 @@ fn every_pair_of_homes_connects_and_the_tables_say_how() {
             });
             let row = std::thread::scope(|scope| {
                 let url = relay.url();
-                let ways = pairs.each_ref().map(|(seeder, reader)| {
-                    scope.spawn(move || way(url, seeder, reader))
-                });
+                let ways = pairs
+                    .each_ref()
+                    .map(|(seeder, reader)| scope.spawn(move || way(url, seeder, reader)));
                 ways.map(|way| way.join().unwrap())
             });
             println!("{} with TURN {with_turn}: {row:?}", seeder.name());

@@ -32,15 +32,38 @@ impl Transfer {
         let (seeder, reader) = (Home::new(&town, seeder), Home::new(&town, reader));
         let link = desk.ingest("seed", &file);
         let seed = desk.samara_in(seeder.host(), "seed").args([
-            "seed", "-i", "ENTRY.json", "--no-dht", "--upload-limit", SPEED, "--relay", relay.url(),
+            "seed",
+            "-i",
+            "ENTRY.json",
+            "--no-dht",
+            "--upload-limit",
+            SPEED,
+            "--relay",
+            relay.url(),
         ]);
         let seed = seed.start();
         seed.wait_for("seeding");
         let fetch = desk.samara_in(reader.host(), "fetch");
-        let fetch = fetch.args(["fetch", &link, "-o", "out", "--no-dht", "--relay", relay.url()]);
+        let fetch = fetch.args([
+            "fetch",
+            &link,
+            "-o",
+            "out",
+            "--no-dht",
+            "--relay",
+            relay.url(),
+        ]);
         let fetch = fetch.start();
         fetch.wait_until(|event| bytes(event) > (LEN / 8) as u64);
-        Self { desk, relay, seeder, reader, seed, fetch, _town: town }
+        Self {
+            desk,
+            relay,
+            seeder,
+            reader,
+            seed,
+            fetch,
+            _town: town,
+        }
     }
 
     /// Waits for the file; the last path, and how long it took.
@@ -54,7 +77,10 @@ impl Transfer {
             event["event"] == "done"
         });
         let took = start.elapsed();
-        println!("{what}: {path}, {:.1} s after the change", took.as_secs_f64());
+        println!(
+            "{what}: {path}, {:.1} s after the change",
+            took.as_secs_f64()
+        );
         assert!(took < Duration::from_secs(60));
         let file = std::fs::read(self.desk.path("file")).unwrap();
         assert!(std::fs::read(self.desk.path("out")).unwrap() == file);

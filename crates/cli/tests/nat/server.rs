@@ -27,7 +27,13 @@ impl Relay {
         let url = format!("http://{address}");
         let turn = turn.map(|turn| turn.address.clone());
         let running = None;
-        let mut relay = Self { space, address, url, turn, running };
+        let mut relay = Self {
+            space,
+            address,
+            url,
+            turn,
+            running,
+        };
         relay.resume(desk);
         relay
     }
@@ -69,17 +75,35 @@ impl Turn {
     pub fn start(town: &Town, desk: &Desk) -> Self {
         let (space, ip) = town.place();
         let mut command = space.command("turnserver");
-        command.args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--log-file=stdout"]);
-        command.args(["--realm=samara", "--use-auth-secret", "--listening-port=3478"]);
+        command.args([
+            "-n",
+            "--no-cli",
+            "--no-tls",
+            "--no-dtls",
+            "--log-file=stdout",
+        ]);
+        command.args([
+            "--realm=samara",
+            "--use-auth-secret",
+            "--listening-port=3478",
+        ]);
         command.arg(format!("--static-auth-secret={SECRET}"));
         command.arg(format!("--listening-ip={ip}"));
         command.arg(format!("--relay-ip={ip}"));
         command.arg(format!("--userdb={}", desk.path("turndb").display()));
         command.arg(format!("--pidfile={}", desk.path("turn.pid").display()));
         let log = std::fs::File::create(desk.path("turn.log")).unwrap();
-        let child = command.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).spawn();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(Stdio::null())
+            .spawn();
         let address = format!("{ip}:3478");
-        let turn = Self { space, address, child: child.unwrap() };
+        let turn = Self {
+            space,
+            address,
+            child: child.unwrap(),
+        };
         turn.wait();
         turn
     }

@@ -87,6 +87,9 @@ pub fn check(tables: &[Table]) {
     if std::env::var_os(WRITE).is_some() {
         std::fs::write(&path, new).unwrap();
     } else {
-        assert!(new == document, "docs/nat.md says otherwise; with {WRITE}=1 it is written:\n{seen}");
+        assert!(
+            new == document,
+            "docs/nat.md says otherwise; with {WRITE}=1 it is written:\n{seen}"
+        );
     }
 }

@@ -99,7 +99,9 @@ impl Town {
         let space = Space::new(format!("{}-{number}", self.name));
         let port = format!("p{number}");
         let peer = self.bridge.name();
-        space.ip(&format!("link add wan type veth peer name {port} netns {peer}"));
+        space.ip(&format!(
+            "link add wan type veth peer name {port} netns {peer}"
+        ));
         self.bridge.ip(&format!("link set {port} master br0"));
         self.bridge.ip(&format!("link set {port} up"));
         let address = format!("203.0.113.{number}");
@@ -125,13 +127,19 @@ impl Home {
             return Self { host, gate };
         }
         let host = Space::new(format!("{}h", outer.name()));
-        host.ip(&format!("link add eth type veth peer name lan netns {}", outer.name()));
+        host.ip(&format!(
+            "link add eth type veth peer name lan netns {}",
+            outer.name()
+        ));
         host.ip("addr add 10.0.0.2/24 dev eth");
         host.ip("link set eth up");
         host.ip("route add default via 10.0.0.1");
         outer.ip("addr add 10.0.0.1/24 dev lan");
         outer.ip("link set lan up");
-        let forward = outer.command("sysctl").args(["-qw", "net.ipv4.ip_forward=1"]).status();
+        let forward = outer
+            .command("sysctl")
+            .args(["-qw", "net.ipv4.ip_forward=1"])
+            .status();
         assert!(forward.unwrap().success());
         outer.nft(&rules(router));
         let gate = Some(outer);

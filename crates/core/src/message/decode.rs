@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::encode::MAX_TEXT_LEN;
 use super::{
-    ErrorCode, Features, Handshake, Hops, IceServer, MemberId, Message, Nonce, PeerId, Reach, RequestId,
+    ErrorCode, Features, Handshake, Hops, IceServer, MemberId, Message, Nonce, PeerId, Reach,
+    RequestId,
 };
 use crate::blob::BlobId;
 use crate::derive::Topic;
@@ -414,10 +415,7 @@ mod tests {
         };
         let read = |count| Message::decode(&of(count).encode());
         assert_eq!(read(IceServer::MOST), Ok(of(IceServer::MOST)));
-        assert_eq!(
-            read(IceServer::MOST + 1),
-            Err(DecodeError::OutOfRange(23))
-        );
+        assert_eq!(read(IceServer::MOST + 1), Err(DecodeError::OutOfRange(23)));
         let shown = std::format!("{:?}", of(1));
         assert!(!shown.contains("hidden") && !shown.contains("name"));
     }

@@ -1,7 +1,8 @@
 use bytes::Bytes;
 use samara_core::identity::Proof;
 use samara_core::message::{
-    DecodeError, ErrorCode, Features, Handshake, Hops, IceServer, Message, Nonce, PeerId, Reach, RequestId,
+    DecodeError, ErrorCode, Features, Handshake, Hops, IceServer, Message, Nonce, PeerId, Reach,
+    RequestId,
 };
 use samara_core::possession::Evidence;
 use samara_core::{BlobId, MemberId, Topic};

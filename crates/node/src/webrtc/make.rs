@@ -103,8 +103,15 @@ async fn connect(
 fn servers(ways: &Ways, role: &Role) -> Vec<IceServer> {
     let shared = shares(role, &ways.config);
     let named = ways.named.read().unwrap_or_else(PoisonError::into_inner);
-    let named = named.iter().filter(|server| !(shared && server.passes_on()));
-    ways.config.ice_servers.iter().chain(named).cloned().collect()
+    let named = named
+        .iter()
+        .filter(|server| !(shared && server.passes_on()));
+    ways.config
+        .ice_servers
+        .iter()
+        .chain(named)
+        .cloned()
+        .collect()
 }
 
 /// Whether a connection is made on the port that connections share. Two nodes

@@ -83,9 +83,16 @@ impl WebRtc {
     /// configuration.
     pub fn use_servers(&self, servers: Vec<Named>) {
         let servers = servers.into_iter().filter_map(IceServer::named);
-        let mut named = self.ways.named.write().unwrap_or_else(PoisonError::into_inner);
+        let mut named = self
+            .ways
+            .named
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         *named = servers.collect();
-        tracing::debug!(servers = named.len(), "relays named servers for data channels");
+        tracing::debug!(
+            servers = named.len(),
+            "relays named servers for data channels"
+        );
     }
 
     /// Begins a connection; the sender takes what the other end says.

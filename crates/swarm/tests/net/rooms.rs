@@ -28,7 +28,11 @@ impl Net {
                 if let (Some((sender, ..)), Some((.., end))) = (sender, target) {
                     let member = *sender;
                     // No offer here is as long as a blob.
-                    let slow = if sealed.len() > 1000 { self.slow_circuits } else { 0 };
+                    let slow = if sealed.len() > 1000 {
+                        self.slow_circuits
+                    } else {
+                        0
+                    };
                     let signal = Message::Signal {
                         topic,
                         member,
