@@ -175,7 +175,7 @@ pub struct Relay {
     pub turn: Vec<IceUrl>,
 
     /// File with the secret that the TURN servers share with this relay
-    /// (coturn's static-auth-secret); or the variable SAMARA_TURN_SECRET has it
+    /// (coturn's static-auth-secret); or the variable `SAMARA_TURN_SECRET` has it
     #[arg(
         long,
         value_name = "FILE",

@@ -100,7 +100,7 @@ impl FromStr for IceUrl {
         if host.is_empty() || host.bytes().any(odd) || (host.contains(':') && !bracketed) {
             return Err(IceUrlError::Host);
         }
-        if port.is_some_and(|port| port.parse().is_ok_and(|port: u16| port > 0)) || port.is_none() {
+        if port.is_none_or(|port| port.parse().is_ok_and(|port: u16| port > 0)) {
             Ok(Self(text.to_owned()))
         } else {
             Err(IceUrlError::Port)

@@ -53,7 +53,7 @@ fn way(url: &str, seeder: &Home, reader: &Home) -> Way {
     let (came, sent) = (std::fs::read(desk.path("out")), std::fs::read(&file));
     assert!(came.unwrap() == sent.unwrap(), "what came is what was sent");
     let progress = fetched.event("progress");
-    Way::of(&progress["sources"], reader.from_turn() > (LEN / 4) as u64)
+    Way::of(&progress["sources"], reader.watched() > (LEN / 4) as u64)
 }
 
 #[test]

@@ -61,13 +61,19 @@ impl Table {
         };
         let mut text = format!("{title}:\n\n| seeder \\ reader |");
         for kind in KINDS {
-            text += &format!(" {} |", kind.name());
+            text += " ";
+            text += kind.name();
+            text += " |";
         }
         text += "\n| --- | --- | --- | --- | --- | --- |\n";
         for (kind, row) in KINDS.iter().zip(&self.rows) {
-            text += &format!("| {} |", kind.name());
+            text += "| ";
+            text += kind.name();
+            text += " |";
             for way in row {
-                text += &format!(" {} |", way.name());
+                text += " ";
+                text += way.name();
+                text += " |";
             }
             text.push('\n');
         }

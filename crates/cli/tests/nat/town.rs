@@ -161,7 +161,7 @@ impl Home {
     }
 
     /// Bytes that came from there.
-    pub fn from_turn(&self) -> u64 {
+    pub fn watched(&self) -> u64 {
         let mut listed = self.host.command("nft");
         listed.args(["list", "chain", "ip", "count", "in"]);
         let listed = String::from_utf8(listed.output().unwrap().stdout).unwrap();

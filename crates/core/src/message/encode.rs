@@ -110,10 +110,7 @@ impl Message {
             Self::Sources { topic, addresses } => {
                 put_sources(&mut out, topic.as_bytes(), addresses);
             }
-            Self::IceServers { lifetime, servers } => {
-                put(&mut out, 23, &[&lifetime.to_be_bytes()]);
-                put_servers(&mut out, servers);
-            }
+            Self::IceServers { lifetime, servers } => put_servers(&mut out, *lifetime, servers),
         }
         Bytes::from(out)
     }
@@ -206,7 +203,8 @@ fn put_sources(out: &mut Vec<u8>, topic: &[u8], addresses: &[String]) {
 }
 
 /// One with a text longer than a length byte can say is left out.
-fn put_servers(out: &mut Vec<u8>, servers: &[IceServer]) {
+fn put_servers(out: &mut Vec<u8>, lifetime: u32, servers: &[IceServer]) {
+    put(out, 23, &[&lifetime.to_be_bytes()]);
     for server in servers {
         let texts = [&server.url, &server.username, &server.credential];
         if texts.iter().any(|text| u8::try_from(text.len()).is_err()) {

@@ -15,7 +15,7 @@ pub struct IceServer {
 }
 
 impl IceServer {
-    /// Most servers in ICE_SERVERS: each costs packets for every data channel.
+    /// Most servers in one message: each costs packets for every data channel.
     pub const MOST: usize = 16;
 }
 

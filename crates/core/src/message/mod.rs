@@ -74,7 +74,7 @@ impl Features {
     pub const POSSESSION: Self = Self(32);
     /// Understands HAVE as a bitfield.
     pub const BITFIELD: Self = Self(64);
-    /// Understands ICE_SERVERS.
+    /// Understands [`Message::IceServers`].
     pub const ICE: Self = Self(128);
 
     /// Whether all of `other`'s bits are set.
