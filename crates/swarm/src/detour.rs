@@ -201,10 +201,16 @@ impl Swarm {
             match (&connection.stage, connection.carrier) {
                 (Stage::Dialing { until }, Carrier::Driver) => {
                     let began = Time(until.0.saturating_sub(self.config.limits.dial.0));
-                    let at = began + SLOW;
-                    if at > self.now {
+                    let room = self.rooms.get(&(meeting.relay, meeting.topic));
+                    let member = room.and_then(|room| room.members.get(&meeting.member));
+                    // A circuit that failed is not tried again at once either.
+                    let retry_at = member.map_or(began, |member| member.retry_at);
+                    let at = retry_at.max(began + SLOW);
+                    if self.has_circuit(meeting) {
+                        // Nothing is to be done.
+                    } else if at > self.now {
                         next.push(at);
-                    } else if !self.has_circuit(meeting) {
+                    } else {
                         slow.push(*meeting);
                     }
                 }

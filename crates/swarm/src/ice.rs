@@ -77,7 +77,13 @@ impl Swarm {
     fn use_ice_servers(&mut self, before: &[IceServer]) {
         let servers = self.ice_servers();
         if servers != before {
-            self.look_again();
+            let urls = |servers: &[IceServer]| -> Vec<_> {
+                servers.iter().map(|server| server.url.clone()).collect()
+            };
+            // New credentials open no new ways.
+            if urls(&servers) != urls(before) {
+                self.look_again();
+            }
             self.outputs.push_back(Output::IceServers(servers));
         }
     }

@@ -48,7 +48,7 @@ pub(crate) struct Member {
     direct_failed: bool,
     pub(crate) direct: Direct,
     failures: u32,
-    retry_at: Time,
+    pub(crate) retry_at: Time,
 }
 
 impl Member {
