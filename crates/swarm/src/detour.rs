@@ -6,13 +6,14 @@
 //! nothing more is asked through the circuit; it ends when what was asked
 //! through it is answered, so that no blob is asked for twice.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use samara_core::message::{PeerId, Reach};
 use samara_core::{MemberId, Topic};
 
 use crate::Swarm;
-use crate::connection::{Carrier, Connection, Meeting, Origin, Peer, Stage};
+use crate::connection::{Carrier, Connection, Meeting, Origin, Peer, Scope, Stage};
 use crate::face::{ConnectionId, Detour, Path};
 use crate::time::{Millis, Time};
 
@@ -155,16 +156,31 @@ impl Swarm {
             }
         }
         let since = self.now;
-        let mut left = false;
-        for peer in self.met_as(id) {
-            if peer.path > path && peer.leaving.is_none() {
-                let ends = meeting.began;
-                peer.leaving = Some(Leaving { since, ends });
-                left = true;
+        // The two are connected for all that they met for.
+        let mut purposes = BTreeSet::new();
+        for connection in self.connections.values_mut() {
+            let worse = connection.meeting().is_some()
+                && connection
+                    .ready()
+                    .is_some_and(|peer| peer.id == id && peer.path > path);
+            if !worse {
+                continue;
+            }
+            if let Scope::Only(scope) = &connection.scope {
+                purposes.extend(scope.iter().copied());
+            }
+            let ends = meeting.began;
+            if let Some(peer) = connection.ready_mut() {
+                peer.leaving.get_or_insert(Leaving { since, ends });
             }
         }
-        if left {
-            self.arm(since + LOOK);
+        if purposes.is_empty() {
+            return;
+        }
+        self.arm(since + LOOK);
+        let scope = self.connections.get_mut(&new).map(|new| &mut new.scope);
+        if let Some(Scope::Only(scope)) = scope {
+            scope.extend(purposes);
         }
     }
 
@@ -320,9 +336,11 @@ impl Swarm {
 }
 
 impl Peer {
-    /// Whether it owes something and has not been heard of for a while.
+    /// Whether it owes something and has not been heard of for a while. The end
+    /// of a circuit is told by the relay.
     pub(crate) fn is_silent(&self, now: Time) -> bool {
-        !self.asking.requests.is_empty() && now.since(self.asking.last_heard) >= SILENT
+        let owes = self.path == Path::WebRtc && !self.asking.requests.is_empty();
+        owes && now.since(self.asking.last_heard) >= SILENT
     }
 
     /// Whether nothing is on its way to or from it that was asked for.
