@@ -25,7 +25,8 @@ const AGAIN_FIRST: Millis = Millis::seconds(30);
 /// Longest wait before a data channel is tried again.
 const AGAIN_MOST: Millis = Millis::seconds(10 * 60);
 
-/// A source that owes something for so long and sends nothing may be dead.
+/// A source that left its room, owes something and is silent for so long seems
+/// dead.
 const SILENT: Millis = Millis::seconds(3);
 
 /// Between two looks at a connection that is to end.
@@ -156,6 +157,13 @@ impl Swarm {
             }
         }
         let since = self.now;
+        let dead = self.connections.iter().filter(|(other, connection)| {
+            let same = connection.ready().is_some_and(|peer| peer.id == id);
+            same && **other != new && self.seems_dead(connection)
+        });
+        for other in dead.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.close(other, "the peer came from another address");
+        }
         // The two are connected for all that they met for.
         let mut purposes = BTreeSet::new();
         for connection in self.connections.values_mut() {
@@ -304,6 +312,18 @@ impl Swarm {
         transfer.is_some_and(|transfer| transfer.is_incomplete() && !transfer.paused)
     }
 
+    /// Whether the peer of a data channel left the room where it was met, owes
+    /// something and has not been heard of for a while.
+    pub(crate) fn seems_dead(&self, connection: &Connection) -> bool {
+        let (Some(meeting), Some(peer)) = (connection.meeting(), connection.ready()) else {
+            return false;
+        };
+        let room = self.rooms.get(&(meeting.relay, meeting.topic));
+        let left = room.is_some_and(|room| !room.members.contains_key(&meeting.member));
+        let owes = peer.path == Path::WebRtc && !peer.asking.requests.is_empty();
+        left && owes && self.now.since(peer.asking.last_heard) >= SILENT
+    }
+
     /// When to try a data channel beside a circuit; `None` if there is none to
     /// try, or it is being tried.
     fn again_at(&self, circuit: &Meeting) -> Option<Time> {
@@ -336,13 +356,6 @@ impl Swarm {
 }
 
 impl Peer {
-    /// Whether it owes something and has not been heard of for a while. The end
-    /// of a circuit is told by the relay.
-    pub(crate) fn is_silent(&self, now: Time) -> bool {
-        let owes = self.path == Path::WebRtc && !self.asking.requests.is_empty();
-        owes && now.since(self.asking.last_heard) >= SILENT
-    }
-
     /// Whether nothing is on its way to or from it that was asked for.
     fn owes_nothing(&self) -> bool {
         let asks = &self.serving;

@@ -164,17 +164,17 @@ impl Swarm {
     }
 
     /// Whether the peer of a new connection is connected already, on a path at
-    /// least as good and for the same purpose. One that owes something and is
-    /// silent may be dead: the peer may have another address by now.
+    /// least as good and for the same purpose. One that seems dead is no
+    /// better: the peer may have another address by now.
     pub(crate) fn has_better(&self, new: ConnectionId, peer: &Peer) -> bool {
         let Some(Origin::Met(_)) = self.connections.get(&new).map(|c| &c.origin) else {
             return false;
         };
         self.connections.iter().any(|(id, connection)| {
-            let same = connection.ready().is_some_and(|known| {
-                known.id == peer.id && known.path <= peer.path && !known.is_silent(self.now)
-            });
-            same && *id != new && connection.meeting().is_some()
+            let same = connection
+                .ready()
+                .is_some_and(|known| known.id == peer.id && known.path <= peer.path);
+            same && *id != new && connection.meeting().is_some() && !self.seems_dead(connection)
         })
     }
 
