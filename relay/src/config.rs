@@ -3,9 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use samara_node::{Generosity, PeerUrl, SweepConfig};
 
+use crate::ice::{IceUrl, TurnSecret};
 use crate::limits::Limits;
 
 /// The port where nothing else is said.
@@ -28,6 +30,8 @@ pub struct Config {
     pub sympathy: u8,
     /// Find native peers for browsers in the Mainline DHT. `None` is off.
     pub dht: Option<Dht>,
+    /// Servers that help peers' data channels through routers.
+    pub ice: Ice,
     /// The form of the log that [`crate::run`] writes to standard error.
     pub log: LogFormat,
     /// Put the other end's address into the log. Off, the log tells
@@ -53,6 +57,48 @@ pub struct Dht {
     pub announce_blobs: Option<SweepConfig>,
 }
 
+/// STUN and TURN servers: what peers that come are told.
+#[derive(Debug, Clone)]
+pub struct Ice {
+    /// The relay's own STUN server.
+    pub own: OwnStun,
+    /// Other STUN servers.
+    pub stun: Vec<IceUrl>,
+    /// TURN servers. Nobody is told of them without a secret.
+    pub turn: Vec<IceUrl>,
+    /// What the TURN servers make credentials from, too.
+    pub turn_secret: Option<TurnSecret>,
+    /// For how long credentials hold; the peers that stay get new ones in
+    /// time. At least a minute.
+    pub turn_lifetime: Duration,
+}
+
+impl Default for Ice {
+    /// Its own STUN server where others can reach it.
+    fn default() -> Self {
+        Self {
+            own: OwnStun::default(),
+            stun: Vec::new(),
+            turn: Vec::new(),
+            turn_secret: None,
+            turn_lifetime: Duration::from_hours(1),
+        }
+    }
+}
+
+/// Where a relay answers STUN itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OwnStun {
+    /// At the address of [`Config::listen`], by UDP, unless that is for this
+    /// machine only: nobody there is behind a router.
+    #[default]
+    AsListen,
+    /// Here.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
 /// The form of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -73,6 +119,7 @@ impl Config {
             peers: Vec::new(),
             sympathy: Generosity::default().sympathy,
             dht: None,
+            ice: Ice::default(),
             log: LogFormat::default(),
             log_addresses: false,
             limits: Limits::default(),

@@ -12,6 +12,7 @@
 mod config;
 mod health;
 mod http;
+mod ice;
 mod limits;
 mod log;
 mod lookout;
@@ -22,7 +23,8 @@ mod run;
 mod server;
 mod socket;
 
-pub use config::{Config, DEFAULT_PORT, Dht, LogFormat};
+pub use config::{Config, DEFAULT_PORT, Dht, Ice, LogFormat, OwnStun};
+pub use ice::{EmptySecret, IceUrl, IceUrlError, TurnSecret};
 pub use limits::Limits;
 pub use run::{RunError, run};
 pub use server::{Server, StartError};

@@ -1,5 +1,6 @@
 //! The relay as a whole: its parts, its start and its end.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,8 +22,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
+use crate::config::{Config, OwnStun};
 use crate::health::Health;
+use crate::ice::{Offer, Stun};
 use crate::limits::Limits;
 use crate::lookout::Lookout;
 use crate::metrics::Metrics;
@@ -45,6 +47,14 @@ pub enum StartError {
     /// The node could not start.
     #[error(transparent)]
     Node(#[from] samara_node::StartError),
+    /// There is nothing to answer STUN on.
+    #[error("STUN cannot be answered at {at}")]
+    Stun {
+        /// Where it was to be.
+        at: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 /// A running relay. Dropped, it stops at once; [`Server::shutdown`] takes
@@ -61,6 +71,7 @@ pub(crate) struct Shared {
     pub node: Node,
     pub rooms: Arc<Rooms>,
     pub lookout: Option<Lookout>,
+    pub ice: Offer,
     pub metrics: Metrics,
     pub limits: Limits,
     pub log_addresses: bool,
@@ -84,6 +95,8 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let (listener, addr) = bind(config.listen).await?;
         let node = start_node(&config).await?;
+        let stun = bind_stun(config.ice.own, addr).await?;
+        let ice = Offer::new(&config.ice, stun.as_ref().map(|stun| stun.port));
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
         let rooms = Arc::new(Rooms::new(&config.limits, metrics.rooms.clone()));
@@ -102,6 +115,7 @@ impl Server {
             node,
             rooms,
             lookout,
+            ice,
             metrics,
             places: Arc::new(Semaphore::new(config.limits.connections)),
             limits: config.limits,
@@ -111,6 +125,9 @@ impl Server {
             started: Instant::now(),
             numbers: AtomicU64::new(1),
         });
+        if let Some(stun) = stun {
+            shared.sockets.spawn(stun.serve(stop.clone()));
+        }
         let router = router(Arc::clone(&shared));
         let limits = shared.limits.clone();
         let serve = http::serve(listener, router, limits, stop.clone());
@@ -207,6 +224,28 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let text = shared.metrics.render(node.store().stats(), node.sweep());
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text)
+}
+
+/// The relay's own STUN server, if it is to have one. Where nobody asked for
+/// it, a port that another process has is no reason not to start.
+async fn bind_stun(own: OwnStun, listen: SocketAddr) -> Result<Option<Stun>, StartError> {
+    match own {
+        OwnStun::At(at) => {
+            let bound = Stun::bind(at).await;
+            bound
+                .map(Some)
+                .map_err(|source| StartError::Stun { at, source })
+        }
+        OwnStun::AsListen if !listen.ip().is_loopback() => {
+            let bound = Stun::bind(listen).await;
+            Ok(bound
+                .inspect_err(|error| {
+                    tracing::warn!(%error, at = %listen, "STUN is not answered: name --stun-listen");
+                })
+                .ok())
+        }
+        OwnStun::AsListen | OwnStun::Off => Ok(None),
+    }
 }
 
 async fn start_node(config: &Config) -> Result<Node, StartError> {

@@ -20,7 +20,7 @@ use wasm_bindgen_futures::spawn_local;
 use crate::alarm::{self, Alarm};
 use crate::error::Coded as _;
 use crate::hash::{evidence, verify};
-use crate::host::{Host, HostEvent, HostSignal, to_object};
+use crate::host::{Host, HostEvent, HostIceServer, HostSignal, to_object};
 use crate::store::{PutError, Store};
 use crate::transfers::Transfers;
 use crate::transport::{Connections, Happened};
@@ -173,6 +173,11 @@ impl Driver {
             Output::Signal { connection, signal } => {
                 let signal = to_object(&HostSignal::from(signal));
                 self.host.signal(connection.0, signal);
+            }
+            Output::IceServers(servers) => {
+                let servers = servers.into_iter().map(HostIceServer::from);
+                let servers: Vec<_> = servers.collect();
+                self.host.ice_servers(to_object(&servers));
             }
             Output::Load { blob } => self.load(blob),
             Output::Store {

@@ -1,5 +1,6 @@
 //! What the worker's script does for the peer, and what it is told.
 
+use samara_core::message::IceServer;
 use samara_swarm::{Cause, Problem, Signal};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
@@ -12,6 +13,13 @@ export type PeerSignal =
   | { kind: 'offer'; sdp: string }
   | { kind: 'answer'; sdp: string }
   | { kind: 'candidate'; mid: string; mline: number; candidate: string };
+
+/** A STUN or TURN server, and what a TURN server asks for. */
+export interface PeerIceServer {
+  url: string;
+  username: string;
+  credential: string;
+}
 
 /** Something a user wants to know at once. */
 export type PeerEvent =
@@ -42,6 +50,8 @@ export interface PeerHost {
   event(event: PeerEvent): void;
   /** Progress, peers or the store may be different now. Called often. */
   changed(): void;
+  /** Use these servers for connections made from now on, besides the user's. */
+  iceServers(servers: PeerIceServer[]): void;
   /** Make a connection and its offer; every signal goes to `Peer.signal`. */
   dial(connection: bigint): void;
   /** Make a connection that answers the offer. */
@@ -77,6 +87,8 @@ extern "C" {
     pub(crate) fn event(this: &Host, event: JsValue);
     #[wasm_bindgen(method)]
     pub(crate) fn changed(this: &Host);
+    #[wasm_bindgen(method, js_name = iceServers)]
+    pub(crate) fn ice_servers(this: &Host, servers: JsValue);
     #[wasm_bindgen(method)]
     pub(crate) fn dial(this: &Host, connection: u64);
     #[wasm_bindgen(method)]
@@ -157,6 +169,44 @@ impl From<Problem> for HostProblem {
             Cause::OtherVersion => HostCause::OtherVersion,
         };
         Self { cause, text }
+    }
+}
+
+/// [`IceServer`] for JavaScript.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct HostIceServer {
+    url: String,
+    username: String,
+    credential: String,
+}
+
+impl From<IceServer> for HostIceServer {
+    fn from(server: IceServer) -> Self {
+        let IceServer {
+            url,
+            username,
+            credential,
+        } = server;
+        Self {
+            url,
+            username,
+            credential,
+        }
+    }
+}
+
+impl From<HostIceServer> for IceServer {
+    fn from(server: HostIceServer) -> Self {
+        let HostIceServer {
+            url,
+            username,
+            credential,
+        } = server;
+        Self {
+            url,
+            username,
+            credential,
+        }
     }
 }
 

@@ -52,6 +52,8 @@ export interface PeerTransfer {
 export interface PeerSource {
   peer: string;
   path: 'webrtc' | 'websocket' | 'circuit';
+  /** Why by a circuit, for a person. */
+  detour?: string;
   bytes: number;
   roundTrip?: number;
 }
@@ -123,6 +125,8 @@ struct Opened {
 struct Source {
     peer: String,
     path: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detour: Option<String>,
     bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     round_trip: Option<u64>,
@@ -282,6 +286,12 @@ impl Peer {
         self.driver.give(Input::Push { transfer, copies });
     }
 
+    /// The page's machine has a network again, or another one.
+    pub fn moved(&self) {
+        // The browser itself ends what hung on an address that is gone.
+        self.driver.give(Input::Moved { lost: false });
+    }
+
     /// Fetches nothing until resumed.
     pub fn pause(&self, transfer: u32) {
         let transfer = TransferId(transfer.into());
@@ -415,6 +425,7 @@ impl From<samara_swarm::Source> for Source {
                 Path::WebSocket => "websocket",
                 Path::Circuit => "circuit",
             },
+            detour: source.detour.map(|detour| detour.to_string()),
             bytes: source.bytes,
             round_trip: source.round_trip.map(|round_trip| round_trip.0),
         }

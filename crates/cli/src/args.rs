@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Parser, Subcommand};
 use samara_node::{IceServer, PeerUrl};
+use samara_relay::IceUrl;
 
 use crate::exit::EXIT_CODES;
 
@@ -156,6 +157,44 @@ pub struct Relay {
     /// Neither look nor announce in the DHT
     #[arg(long, conflicts_with = "bootstrap")]
     pub no_dht: bool,
+
+    /// Answer STUN at this UDP address, so that peers learn how others see them
+    /// [default: that of --listen, unless it is for this machine only]
+    #[arg(long, value_name = "IP:PORT", help_heading = "Ways through routers")]
+    pub stun_listen: Option<SocketAddr>,
+
+    /// Answer no STUN
+    #[arg(
+        long,
+        help_heading = "Ways through routers",
+        conflicts_with = "stun_listen"
+    )]
+    pub no_stun: bool,
+
+    /// Tell peers of this STUN server, too; repeatable
+    #[arg(long, value_name = "HOST:PORT", value_parser = IceUrl::stun, help_heading = "Ways through routers")]
+    pub stun: Vec<IceUrl>,
+
+    /// Tell peers of this TURN server, which passes on what finds no other way:
+    /// HOST:PORT or turns:HOST:PORT?transport=tcp; repeatable
+    #[arg(long, value_name = "HOST:PORT", value_parser = IceUrl::turn, help_heading = "Ways through routers")]
+    pub turn: Vec<IceUrl>,
+
+    /// File with the secret that the TURN servers share with this relay
+    /// (coturn's static-auth-secret); or the variable `SAMARA_TURN_SECRET` has it
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "turn",
+        help_heading = "Ways through routers"
+    )]
+    pub turn_secret_file: Option<PathBuf>,
+
+    /// Let credentials for the TURN servers hold for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600,
+          value_parser = clap::value_parser!(u32).range(60..=604_800),
+          requires = "turn", help_heading = "Ways through routers")]
+    pub turn_lifetime: u32,
 
     /// Put the addresses of peers into the log
     #[arg(long)]

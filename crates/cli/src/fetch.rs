@@ -206,6 +206,7 @@ impl Fetching<'_> {
             let sources = progress.sources.iter().map(|source| Source {
                 peer: source.peer.to_string(),
                 path: path_name(source.path),
+                detour: source.detour.map(|detour| detour.to_string()),
                 bytes: source.bytes,
                 bytes_per_second: source.rate,
                 round_trip_ms: source.round_trip.map(|round_trip| round_trip.0),

@@ -1,12 +1,13 @@
 //! `samara relay`: the public server.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use samara_node::SweepConfig;
-use samara_relay::{Config, Dht, LogFormat};
+use samara_relay::{Config, Dht, Ice, LogFormat, OwnStun, TurnSecret};
 
 use crate::args::Relay;
-use crate::exit::Failure;
+use crate::exit::{Code, Failure};
 use crate::store;
 
 /// Runs a relay until the user stops it. Its log goes to standard error,
@@ -32,6 +33,45 @@ pub fn run(args: &Relay, store: Option<PathBuf>, json: bool) -> Result<(), Failu
             ..SweepConfig::default()
         }),
     });
+    config.ice = ice(args)?;
     crate::runtime()?.block_on(samara_relay::run(config))?;
     Ok(())
+}
+
+/// Where a secret is looked for if no file has it. A command line is seen by
+/// everybody on the machine.
+const TURN_SECRET: &str = "SAMARA_TURN_SECRET";
+
+fn ice(args: &Relay) -> Result<Ice, Failure> {
+    let turn_secret = if args.turn.is_empty() {
+        None
+    } else {
+        Some(turn_secret(args)?)
+    };
+    Ok(Ice {
+        own: match (args.no_stun, args.stun_listen) {
+            (true, _) => OwnStun::Off,
+            (false, Some(at)) => OwnStun::At(at),
+            (false, None) => OwnStun::AsListen,
+        },
+        stun: args.stun.clone(),
+        turn: args.turn.clone(),
+        turn_secret,
+        turn_lifetime: Duration::from_secs(args.turn_lifetime.into()),
+    })
+}
+
+fn turn_secret(args: &Relay) -> Result<TurnSecret, Failure> {
+    let usage = |message: String| Failure::new(Code::Usage, message);
+    let text = match &args.turn_secret_file {
+        Some(file) => std::fs::read_to_string(file)
+            .map_err(|error| usage(format!("{} cannot be read: {error}", file.display())))?,
+        None => std::env::var(TURN_SECRET).map_err(|_| {
+            usage(format!(
+                "a TURN server asks for credentials: name --turn-secret-file, or set {TURN_SECRET}"
+            ))
+        })?,
+    };
+    let secret = text.parse();
+    secret.map_err(|error: samara_relay::EmptySecret| usage(error.to_string()))
 }

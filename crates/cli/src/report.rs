@@ -98,6 +98,9 @@ pub struct Progress {
 pub struct Source {
     pub peer: String,
     pub path: &'static str,
+    /// Why by a circuit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detour: Option<String>,
     pub bytes: u64,
     pub bytes_per_second: u64,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
-use samara_node::{ConnectedPeer, Ledger, Live, Said, Status, StatusFile, Wants};
+use samara_node::{
+    ConnectedPeer, Ledger, Live, Path as Connected, Said, Status, StatusFile, Wants,
+};
 use samara_store::{OpenError, Options, Store};
 use serde::Serialize;
 
 use crate::exit::{Code, Failure};
-use crate::report::path_name;
 use crate::store;
 
 /// In the words of `--json`.
@@ -165,12 +166,12 @@ impl Report<'_> {
 const SHOWN: usize = 10;
 
 fn write_peer(text: &mut String, connected: &ConnectedPeer) -> std::fmt::Result {
-    let (peer, path) = (connected.peer, path_name(connected.path));
+    let (peer, path) = (connected.peer, way(connected));
     let sent = HumanBytes(connected.sent_bytes);
     let received = HumanBytes(connected.bytes);
     write!(
         text,
-        "        {peer}  by {path}, sent {sent}, received {received}"
+        "        {peer}  {path}, sent {sent}, received {received}"
     )?;
     if connected.bytes_per_second > 0 {
         write!(text, ", {}/s", HumanBytes(connected.bytes_per_second))?;
@@ -179,4 +180,17 @@ fn write_peer(text: &mut String, connected: &ConnectedPeer) -> std::fmt::Result 
         write!(text, ", {round_trip} ms")?;
     }
     writeln!(text)
+}
+
+/// How a peer is connected, and why in no better way.
+fn way(connected: &ConnectedPeer) -> String {
+    let way = match connected.path {
+        Connected::WebRtc => "by a data channel, without the relay",
+        Connected::WebSocket => "by websocket",
+        Connected::Circuit => "through the relay, sealed",
+    };
+    match &connected.detour {
+        Some(why) => format!("{way}, since {why}"),
+        None => way.to_owned(),
+    }
 }

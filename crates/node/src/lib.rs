@@ -17,6 +17,7 @@ mod flush;
 mod identity;
 mod ingest;
 mod ledger;
+mod moved;
 mod node;
 mod replace;
 mod save;
@@ -40,8 +41,8 @@ pub use ingest::{IngestError, Ingested, ingest};
 pub use ledger::{Account, Ledger, LedgerError};
 pub use node::{Node, NodeEvent, StartError};
 pub use samara_swarm::{
-    Cause, Generosity, Limits, Millis, Order, Path, Problem, Progress, Rate, Rates, Source, State,
-    Target, Traffic, TransferFailure,
+    Cause, Detour, Generosity, Limits, Millis, Order, Path, Problem, Progress, Rate, Rates, Source,
+    State, Target, Traffic, TransferFailure,
 };
 pub use save::SaveError;
 pub use status::{ConnectedPeer, KnownPeer, Live, Said, Status, StatusError, StatusFile};

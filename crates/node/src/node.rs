@@ -21,6 +21,7 @@ use crate::dht::{Dht, DhtError};
 use crate::disk::Disk;
 use crate::driver::{Around, Command, Driver};
 use crate::ledger;
+use crate::moved;
 use crate::status;
 use crate::sweep::{Sweep, SweepStats, SweepView};
 use crate::transfer::Transfer;
@@ -193,6 +194,10 @@ impl Node {
             node.0.tasks.clone(),
         );
         node.0.tasks.spawn(driver.run(receiver, stop.clone()));
+        let watch = moved::watch(node.commands());
+        node.0
+            .tasks
+            .spawn(stop.clone().run_until_cancelled_owned(watch));
         node.hold_all().await;
         if let Some(wants) = config.wants {
             node.remember(wants).await;

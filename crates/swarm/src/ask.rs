@@ -125,7 +125,7 @@ impl Swarm {
             return false;
         };
         let asking = &peer.asking;
-        if asking.has.len() <= asking.requests.len() {
+        if peer.leaving.is_some() || asking.has.len() <= asking.requests.len() {
             return false;
         }
         let most = match peer.path {

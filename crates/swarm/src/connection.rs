@@ -9,6 +9,7 @@ use samara_core::message::{Features, Handshake, PeerId};
 use samara_core::{BlobId, MemberId, RequestId, Topic};
 
 use crate::assembly::Assembly;
+use crate::detour::Leaving;
 use crate::face::{ConnectionId, Path, TransferId};
 use crate::holdings::Shown;
 use crate::pace::Pace;
@@ -144,6 +145,8 @@ pub(crate) struct Peer {
     pub(crate) telling: Telling,
     pub(crate) keeping: Keeping,
     pub(crate) shown: Shown,
+    /// A better connection to the same peer took over.
+    pub(crate) leaving: Option<Leaving>,
 }
 
 /// What is asked of a peer.

@@ -4,11 +4,12 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::num::NonZeroU64;
 use core::ops::Range;
 
 use bytes::Bytes;
-use samara_core::message::{Features, Nonce, PeerId};
+use samara_core::message::{Features, IceServer, Nonce, PeerId};
 use samara_core::possession::Evidence;
 use samara_core::{BlobId, FileEntry, Link, PeerSecret, Topic};
 
@@ -134,6 +135,33 @@ pub enum Path {
     WebSocket,
     /// Sealed messages through a relay.
     Circuit,
+}
+
+/// Why two members of a room have a circuit and no data channel.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Detour {
+    /// This peer opens none.
+    OffHere,
+    /// The other one opens none.
+    OffThere,
+    /// The offer was not answered in time.
+    Unanswered,
+    /// The two agreed on one, and no way between them was found.
+    NoWay,
+    /// It is being tried, and takes longer than the circuit.
+    Slow,
+}
+
+impl fmt::Display for Detour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OffHere => "direct paths are switched off here",
+            Self::OffThere => "the other side takes no direct path",
+            Self::Unanswered => "the other side did not answer the offer of a direct path",
+            Self::NoWay => "no direct path was found",
+            Self::Slow => "a direct path is still being looked for",
+        })
+    }
 }
 
 /// Whom to dial.
@@ -329,6 +357,12 @@ pub enum Input {
     /// Be another peer from now on: every connection ends, and those to kept
     /// addresses and rooms are made anew.
     Identity(PeerSecret),
+    /// Ways to others may have changed: the machine is in another network, or
+    /// has one again.
+    Moved {
+        /// The address that connections were made from is gone.
+        lost: bool,
+    },
     /// Time passed: what [`crate::Swarm::wake_at`] said has come.
     Tick,
 }
@@ -370,6 +404,9 @@ pub enum Output {
         /// What.
         signal: Signal,
     },
+    /// Use these servers for data channels made from now on, besides those the
+    /// user named: relays name them. In place of those of an earlier output.
+    IceServers(Vec<IceServer>),
     /// Read a blob. Answer with [`Input::Loaded`].
     Load {
         /// Which.
@@ -563,6 +600,8 @@ pub struct Source {
     pub peer: PeerId,
     /// How it is connected.
     pub path: Path,
+    /// Why by a circuit, where it is one and the reason is known.
+    pub detour: Option<Detour>,
     /// Verified bytes it gave, over all transfers.
     pub bytes: u64,
     /// Bytes a second while it is asked for something, else 0.

@@ -22,6 +22,9 @@ pub(crate) const UNEXPECTED: ErrorCode = ErrorCode::UNEXPECTED;
 /// Connections that only this peer may begin, at most.
 const KEPT_FOR_OWN: usize = 64;
 
+/// Why a connection ends that is not needed: it came about as it should.
+pub(crate) const BETTER: &str = "connected already in a better way";
+
 impl Swarm {
     pub(crate) fn on_accepted(
         &mut self,
@@ -147,6 +150,7 @@ impl Swarm {
         if rooms {
             self.join_rooms(id);
         }
+        self.take_over(id);
         self.tell_wants(id);
         self.tell_holdings(id);
         self.push_all(id);
@@ -175,7 +179,8 @@ impl Swarm {
     }
 
     /// Whether the peer of a new connection is connected already, on a path at
-    /// least as good and for the same purpose.
+    /// least as good and for the same purpose. One that seems dead is no
+    /// better: the peer may have another address by now.
     pub(crate) fn has_better(&self, new: ConnectionId, peer: &Peer) -> bool {
         let Some(Origin::Met(_)) = self.connections.get(&new).map(|c| &c.origin) else {
             return false;
@@ -184,7 +189,7 @@ impl Swarm {
             let same = connection
                 .ready()
                 .is_some_and(|known| known.id == peer.id && known.path <= peer.path);
-            same && *id != new && connection.meeting().is_some()
+            same && *id != new && connection.meeting().is_some() && !self.seems_dead(connection)
         })
     }
 
@@ -327,8 +332,9 @@ impl Swarm {
                 self.on_kept_closed(&address, id, Problem { cause, text });
             }
             Origin::Met(meeting) => {
-                let failed = !matches!(connection.stage, Stage::Ready(_));
-                self.on_meeting_over(meeting, failed);
+                let ready = matches!(connection.stage, Stage::Ready(_));
+                let failed = !ready && reason != BETTER;
+                self.on_meeting_over(meeting, connection.carrier, failed);
             }
         }
     }
@@ -336,6 +342,7 @@ impl Swarm {
 
 impl Swarm {
     fn on_peer_gone(&mut self, id: ConnectionId, peer: &mut Peer) {
+        self.give_back(peer);
         self.stop_serving(id, &peer.serving);
         self.end_favours_of(id, peer);
         self.stop_pushing(peer.id, core::mem::take(&mut peer.keeping));

@@ -158,6 +158,7 @@ impl Swarm {
         self.run_line();
         self.run_relief();
         self.run_ledger();
+        self.run_ice();
         self.meet_all();
     }
 

@@ -27,6 +27,8 @@
 //! | `push` | who is to keep copies |
 //! | `possess` | who proved to hold what it says |
 //! | `meet` | whom to meet in rooms, and how |
+//! | `detour` | when a better path takes over from a circuit, and why there is one |
+//! | `ice` | which servers help data channels through routers |
 //! | `signaling` | what is said to them through the relay |
 //! | `keep` | addresses to stay connected to, DHT, timers |
 //! | `ledger` | what the driver is told of bytes exchanged |
@@ -43,10 +45,12 @@ mod assembly;
 mod bans;
 mod bucket;
 mod connection;
+mod detour;
 mod face;
 mod gossip;
 mod greet;
 mod holdings;
+mod ice;
 mod keep;
 mod ledger;
 mod limits;
@@ -81,6 +85,7 @@ use crate::bans::Bans;
 use crate::bucket::Bucket;
 use crate::connection::Connection;
 use crate::gossip::Gossip;
+use crate::ice::Named;
 use crate::keep::Kept;
 use crate::ledger::Ledger;
 use crate::meet::Room;
@@ -91,8 +96,8 @@ use crate::uplink::Uplink;
 use crate::wanted::{Slot, WantList};
 
 pub use face::{
-    Address, Cause, Config, ConnectionId, Event, Generosity, Input, Order, Output, Path, Problem,
-    Progress, Rate, Rates, Signal, Source, State, StoreFailure, Target, TransferFailure,
+    Address, Cause, Config, ConnectionId, Detour, Event, Generosity, Input, Order, Output, Path,
+    Problem, Progress, Rate, Rates, Signal, Source, State, StoreFailure, Target, TransferFailure,
     TransferId,
 };
 pub use ledger::{LEDGER_PEERS, Traffic};
@@ -141,6 +146,8 @@ pub struct Swarm {
     gossip: Gossip,
     rooms: BTreeMap<(ConnectionId, Topic), Room>,
     kept: BTreeMap<String, Kept>,
+    /// What relays named, by relay.
+    ice: BTreeMap<PeerId, Named>,
     bans: Bans,
     ledger: Ledger,
 }
@@ -179,6 +186,7 @@ impl Swarm {
             gossip: Gossip::default(),
             rooms: BTreeMap::new(),
             kept: BTreeMap::new(),
+            ice: BTreeMap::new(),
             ledger: Ledger::default(),
         }
     }
@@ -253,6 +261,7 @@ impl Swarm {
             Input::Resume { transfer } => self.on_resume(transfer),
             Input::Drop { transfer } => self.on_drop(transfer),
             Input::Identity(identity) => self.on_identity(identity),
+            Input::Moved { lost } => self.on_moved(lost),
             Input::Tick => {}
         }
         if self.wake.is_some_and(|wake| wake <= self.now) {
@@ -278,10 +287,12 @@ impl Swarm {
 
     /// Every peer whose handshake is done.
     pub fn peers(&self) -> Vec<Source> {
-        let peers = self.connections.values().filter_map(Connection::ready);
-        peers
-            .map(|peer| peer.source(peer.asking.gave.values().sum()))
-            .collect()
+        let peers = self.connections.values();
+        let sources = peers.filter_map(|connection| {
+            let gave = connection.ready()?.asking.gave.values().sum();
+            self.source(connection, gave)
+        });
+        sources.collect()
     }
 
     /// Bytes of blobs that came and were not needed: answers that were too
@@ -373,6 +384,9 @@ impl Swarm {
                 self.on_signal(from, topic, member, &sealed);
             }
             Message::Sources { topic, addresses } => self.on_sources(from, topic, addresses),
+            Message::IceServers { lifetime, servers } => {
+                self.on_ice_servers(from, lifetime, servers);
+            }
             Message::Join { .. } | Message::Leave { .. } => {
                 self.misbehaved(
                     from,

@@ -13,6 +13,7 @@ use samara_core::{MemberId, Message, Topic};
 
 use crate::Swarm;
 use crate::connection::{Carrier, Connection, Meeting, Origin, Peer, Scope, Stage};
+use crate::detour::Direct;
 use crate::face::{Address, Cause, ConnectionId, Output, Path, TransferId};
 use crate::greet::UNEXPECTED;
 use crate::time::{Millis, Time};
@@ -30,7 +31,7 @@ const IDLE: Millis = Millis::seconds(10);
 /// One topic's room on one relay.
 pub(crate) struct Room {
     pub(crate) you: MemberId,
-    members: BTreeMap<MemberId, Member>,
+    pub(crate) members: BTreeMap<MemberId, Member>,
 }
 
 impl Room {
@@ -41,12 +42,13 @@ impl Room {
 }
 
 /// Somebody else in a room.
-struct Member {
-    reach: Reach,
+pub(crate) struct Member {
+    pub(crate) reach: Reach,
     /// Data channels to this member do not come about.
     direct_failed: bool,
+    pub(crate) direct: Direct,
     failures: u32,
-    retry_at: Time,
+    pub(crate) retry_at: Time,
 }
 
 impl Member {
@@ -54,6 +56,7 @@ impl Member {
         Self {
             reach,
             direct_failed: false,
+            direct: Direct::new(),
             failures: 0,
             retry_at: Time(0),
         }
@@ -61,6 +64,12 @@ impl Member {
 
     const fn may_be_direct(&self) -> bool {
         self.reach.contains(Reach::WEBRTC) && !self.direct_failed
+    }
+
+    /// A data channel came about.
+    pub(crate) const fn on_direct(&mut self) {
+        self.direct_failed = false;
+        self.direct = Direct::new();
     }
 }
 
@@ -231,6 +240,7 @@ impl Swarm {
                 self.meet(relay, topic);
             }
         }
+        self.run_detours();
     }
 
     fn meet(&mut self, relay: ConnectionId, topic: Topic) {
@@ -296,7 +306,13 @@ impl Swarm {
         }
     }
 
-    fn begin_meeting(&mut self, relay: ConnectionId, topic: Topic, member: MemberId, direct: bool) {
+    pub(crate) fn begin_meeting(
+        &mut self,
+        relay: ConnectionId,
+        topic: Topic,
+        member: MemberId,
+        direct: bool,
+    ) {
         if self.connections.len() >= self.config.limits.connections {
             return;
         }
@@ -349,15 +365,18 @@ impl Swarm {
         self.on_closed(id, Cause::Unreachable, reason);
     }
 
-    pub(crate) fn on_meeting_over(&mut self, meeting: Meeting, failed: bool) {
+    pub(crate) fn on_meeting_over(&mut self, meeting: Meeting, carrier: Carrier, failed: bool) {
         let now = self.now;
+        let channel_failed = failed && carrier == Carrier::Driver;
         let jitter = Millis(u64::from(self.rng.next_u32() % 1000));
         let room = self.rooms.get_mut(&(meeting.relay, meeting.topic));
         if let Some(member) = room.and_then(|room| room.members.get_mut(&meeting.member)) {
-            // The first failure of a data channel is answered by a circuit at
-            // once; whatever fails after that waits.
-            let direct = self.config.webrtc && !member.direct_failed && meeting.began;
-            if failed && direct {
+            if channel_failed {
+                member.direct.fail(now, meeting.began);
+            }
+            // A data channel that failed is answered by a circuit at once;
+            // whatever fails after that waits.
+            if channel_failed && meeting.began {
                 member.direct_failed = true;
             } else {
                 member.retry_at = now + RETRY_FIRST.doubled(member.failures, RETRY_MOST) + jitter;

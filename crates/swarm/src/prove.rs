@@ -18,7 +18,7 @@ use samara_core::{Message, PeerSecret, RequestId};
 use crate::Swarm;
 use crate::connection::{Asking, Greeting, Peer, Serving, Step, Telling};
 use crate::face::{ConnectionId, Path};
-use crate::greet::{UNEXPECTED, cause};
+use crate::greet::{BETTER, UNEXPECTED, cause};
 use crate::holdings::Shown;
 use crate::push::Keeping;
 use crate::time::Time;
@@ -51,11 +51,14 @@ impl Swarm {
             // Rooms are kept for those who come.
             Role::Dialer => features.without(Features::ROOMS),
         };
+        let mut features = features;
         if self.config.generosity.reach() > 0 {
-            features.with(Features::KEEPS)
-        } else {
-            features
+            features = features.with(Features::KEEPS);
         }
+        if self.config.webrtc {
+            features = features.with(Features::ICE);
+        }
+        features
     }
 
     /// What both ends know of a connection: its kind, and what its transport
@@ -160,7 +163,7 @@ impl Swarm {
         let peer = greeting.peer(theirs, self.now);
         self.meet_again(from, &peer);
         if self.has_better(from, &peer) {
-            return self.close(from, "connected already in a better way");
+            return self.close(from, BETTER);
         }
         let proof = self.config.identity.prove(Role::Dialer, &said);
         self.send(from, &Message::Proof(proof));
@@ -267,6 +270,7 @@ impl Greeting {
             telling: Telling::default(),
             keeping: Keeping::default(),
             shown: Shown::default(),
+            leaving: None,
         }
     }
 }

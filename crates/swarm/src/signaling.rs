@@ -91,6 +91,7 @@ impl Swarm {
         match (whisper, known) {
             (Whisper::WebRtc(Signal::Offer(offer)), None) => self.on_offer(meeting, offer, you),
             (Whisper::WebRtc(signal), Some((connection, Carrier::Driver))) => {
+                self.on_answered(relay, topic, member);
                 self.outputs
                     .push_back(Output::Signal { connection, signal });
             }
@@ -121,6 +122,7 @@ impl Swarm {
         let mut connections = self.connections.iter();
         let crossing = connections.find(|(_, connection)| {
             connection.ready().is_none()
+                && connection.carrier == Carrier::Driver
                 && connection.meeting().is_some_and(|own| {
                     own.began
                         && (own.relay, own.topic, own.member)

@@ -346,24 +346,34 @@ impl Swarm {
             let wanted = self.wanted.get(blob);
             wanted.is_some_and(|wanted| wanted.is_of(id))
         };
-        let peers = self.connections.values().filter_map(Connection::ready);
-        let sources = peers.filter_map(|peer| {
+        let sources = self.connections.values().filter_map(|connection| {
+            let peer = connection.ready()?;
             let gave = peer.asking.gave.get(&id).copied();
             let offers = || peer.asking.has.keys().any(of_transfer);
-            (gave.is_some() || offers()).then(|| peer.source(gave.unwrap_or_default()))
+            let is_one = gave.is_some() || offers();
+            is_one.then(|| self.source(connection, gave.unwrap_or_default()))?
         });
         sources.collect()
     }
 }
 
+impl Swarm {
+    /// A connection's peer as a source that gave so many bytes.
+    pub(crate) fn source(&self, connection: &Connection, bytes: u64) -> Option<Source> {
+        let source = connection.ready()?.source(bytes);
+        let detour = self.detour_of(connection);
+        Some(Source { detour, ..source })
+    }
+}
+
 impl Peer {
-    /// This peer as a source that gave so many bytes.
-    pub(crate) fn source(&self, bytes: u64) -> Source {
+    fn source(&self, bytes: u64) -> Source {
         let pace = &self.asking.pace;
         let busy = !self.asking.requests.is_empty();
         Source {
             peer: self.id,
             path: self.path,
+            detour: None,
             bytes,
             rate: pace.rate().filter(|_| busy).unwrap_or_default(),
             sent: self.serving.sent,

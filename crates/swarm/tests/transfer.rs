@@ -1,6 +1,7 @@
 //! Whole transfers between machines in virtual time.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "the network has more than this suite needs")]
 
 mod net;
 

@@ -9,6 +9,7 @@ mod check;
 mod e2e;
 mod freshness;
 mod fuzz;
+mod nat;
 mod process;
 mod report;
 mod run;
@@ -95,6 +96,14 @@ enum Step {
         #[arg(long)]
         keep: bool,
     },
+    /// Connect real processes behind routers of every kind, as root
+    ///
+    /// Compares what it sees with the tables in `docs/nat.md`.
+    Nat {
+        /// Write the tables instead
+        #[arg(long)]
+        write: bool,
+    },
     /// Measure speed against bare baselines
     Bench {
         /// Arguments for the benchmark
@@ -129,6 +138,7 @@ fn take(step: Step, workspace: &Workspace) -> anyhow::Result<()> {
             simulator,
         } => soak::run(workspace, minutes, scale, &simulator),
         Step::Fuzz { minutes, keep } => fuzz::run(workspace, minutes, keep),
+        Step::Nat { write } => nat::run(workspace, write),
         Step::Bench { benchmark } => bench::run(workspace, &benchmark),
     }
 }

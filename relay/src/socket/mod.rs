@@ -94,7 +94,7 @@ async fn carry(
         first = receive::handshake(stream, limits.handshake) => first,
         () = stop.cancelled() => Err(Ending::Stopping),
     };
-    let first = match first {
+    let (first, features) = match first {
         Ok(first) => first,
         Err(ending) => return ending,
     };
@@ -112,7 +112,7 @@ async fn carry(
     let (mailbox, letters) = Mailbox::new(limits);
     let overrun = letters.overrun();
     let queues = Queues::new(outgoing, letters, limits);
-    let mut session = Session::new(Arc::clone(shared), mailbox);
+    let mut session = Session::new(Arc::clone(shared), mailbox, features);
     let metrics = &shared.metrics;
     let heard = Heard::now();
     let ending = tokio::select! {

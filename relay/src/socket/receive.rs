@@ -6,7 +6,9 @@ use axum::extract::ws;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use samara_core::Message;
+use samara_core::message::Features;
 use samara_node::Incoming;
+use tokio::time::Interval;
 
 use super::ending::Ending;
 use super::heard::Heard;
@@ -14,15 +16,19 @@ use super::session::Session;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 
-/// Waits for the HANDSHAKE, which is left for the node to judge.
-pub(super) async fn handshake<S>(stream: &mut S, within: Duration) -> Result<Bytes, Ending>
+/// Waits for the HANDSHAKE, which is left for the node to judge; and what its
+/// sender understands.
+pub(super) async fn handshake<S>(
+    stream: &mut S,
+    within: Duration,
+) -> Result<(Bytes, Features), Ending>
 where
     S: Stream<Item = Result<ws::Message, axum::Error>> + Unpin,
 {
     let first = tokio::time::timeout(within, next(stream, &Heard::now())).await;
     let first = first.map_err(|_| Ending::LateHandshake)??;
     match Message::decode(&first) {
-        Ok(Message::Handshake(_)) => Ok(first),
+        Ok(Message::Handshake(handshake)) => Ok((first, handshake.features)),
         Ok(_) | Err(_) => Err(Ending::NoHandshake),
     }
 }
@@ -64,14 +70,35 @@ where
     if let Err(ending) = proof(stream, incoming, limits, heard).await {
         return ending;
     }
+    let mut turns = session.ice_turns();
+    if turns.is_some() {
+        // Before it hears of anybody, with whom it would begin at once.
+        session.tell_ice_servers();
+    }
     loop {
-        let handled = match next(stream, heard).await {
+        let message = tokio::select! {
+            () = turn(&mut turns) => {
+                session.tell_ice_servers();
+                continue;
+            }
+            message = next(stream, heard) => message,
+        };
+        let handled = match message {
             Ok(message) => one(message, session, incoming, metrics).await,
             Err(ending) => Err(ending),
         };
         if let Err(ending) = handled {
             return ending;
         }
+    }
+}
+
+async fn turn(turns: &mut Option<Interval>) {
+    match turns {
+        Some(turns) => {
+            turns.tick().await;
+        }
+        None => std::future::pending().await,
     }
 }
 

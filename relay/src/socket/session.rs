@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use samara_core::message::{ErrorCode, Reach};
+use samara_core::message::{ErrorCode, Features, Reach};
 use samara_core::{MemberId, Message, RequestId, Topic};
+use tokio::time::Interval;
 
 use super::ending::Ending;
 use super::rates::Rates;
@@ -13,7 +14,7 @@ use crate::rooms::{Congested, Mailbox, RoomFull};
 use crate::server::Shared;
 
 /// Type bytes of the messages about rooms.
-const ROOM_TYPES: std::ops::RangeInclusive<u8> = 16..=22;
+const ROOM_TYPES: std::ops::RangeInclusive<u8> = 16..=23;
 
 /// A connection as a member of rooms. Dropped, it leaves them.
 pub(super) struct Session {
@@ -21,16 +22,34 @@ pub(super) struct Session {
     mailbox: Mailbox,
     rates: Rates,
     rooms: HashMap<Topic, MemberId>,
+    /// The peer's, as it says.
+    features: Features,
 }
 
 impl Session {
-    pub fn new(shared: Arc<Shared>, mailbox: Mailbox) -> Self {
+    pub fn new(shared: Arc<Shared>, mailbox: Mailbox, features: Features) -> Self {
         let rates = Rates::new(&shared.limits);
         Self {
             shared,
             mailbox,
             rates,
             rooms: HashMap::new(),
+            features,
+        }
+    }
+
+    /// When to tell the peer of servers again; `None` if it would not understand, or
+    /// there are none.
+    pub fn ice_turns(&self) -> Option<Interval> {
+        let understands = self.features.contains(Features::ICE);
+        understands.then(|| self.shared.ice.turns()).flatten()
+    }
+
+    /// Tells the peer of servers that help its data channels.
+    pub fn tell_ice_servers(&self) {
+        match self.shared.ice.message() {
+            Ok(message) => self.mailbox.notify(message),
+            Err(error) => tracing::warn!(%error, "a peer gets no TURN credentials"),
         }
     }
 
@@ -59,6 +78,7 @@ impl Session {
             | Message::Joined { .. }
             | Message::Left { .. }
             | Message::Sources { .. }
+            | Message::IceServers { .. }
             | Message::Handshake(_)
             | Message::HandshakeAck(..)
             | Message::Proof(_)

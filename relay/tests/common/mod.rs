@@ -154,8 +154,14 @@ impl Peer {
 
     /// Says HANDSHAKE, hears the answer and says PROOF.
     pub async fn greet(&mut self) -> Handshake {
+        self.greet_with(Features::default()).await
+    }
+
+    /// The same with more features than any test's peer has.
+    pub async fn greet_with(&mut self, more: Features) -> Handshake {
         let secret = stranger();
-        let ours = handshake(&secret);
+        let mut ours = handshake(&secret);
+        ours.features = ours.features.with(more);
         let theirs = self.say_handshake(ours).await;
         let greeting = Greeting {
             dialer: &ours,

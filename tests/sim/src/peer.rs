@@ -149,7 +149,10 @@ impl Peer {
                 Output::Answer { connection, offer } => Deed::Answer(connection, offer),
                 // The simulated channel needs nothing but offer and answer, and
                 // drivers only add a ledger up. Nobody announces blobs here.
-                Output::Signal { .. } | Output::Ledger(_) | Output::LookupBlob { .. } => continue,
+                Output::Signal { .. }
+                | Output::Ledger(_)
+                | Output::IceServers(_)
+                | Output::LookupBlob { .. } => continue,
                 Output::Load { blob } => Deed::Load(blob),
                 Output::Store {
                     connection,

@@ -12,6 +12,12 @@ TOPIC = some_topic("message").hex()
 PROOF = squares(64).hex()
 MEMBER = "0123456789abcdef"
 OTHER_MEMBER = "fedcba9876543210"
+STUN = {"url": "stun::3478", "username": "", "credential": ""}
+TURN = {
+    "url": "turn:turn.example:3478?transport=tcp",
+    "username": "1790000000:0123456789abcdef",
+    "credential": "mCbGEu8E1sMtJcMZ0c7wGG8ybpI=",
+}
 
 
 def handshake(features: str, longest: int) -> dict:
@@ -68,6 +74,9 @@ def messages() -> dict:
         ("SOURCES", "none", {"topic": TOPIC, "addresses": []}),
         ("SOURCES", "", {"topic": TOPIC, "addresses": ["192.0.2.7:4000", "[2001:db8::7]:80"]}),
         ("SOURCES", "as many as may be", {"topic": TOPIC, "addresses": addresses(256)}),
+        ("ICE_SERVERS", "none", {"lifetime": 0, "servers": []}),
+        ("ICE_SERVERS", "", {"lifetime": 3600, "servers": [STUN, TURN]}),
+        ("ICE_SERVERS", "as many as may be", {"lifetime": 60, "servers": [TURN] * 16}),
     )
     return {
         "messages": [
@@ -107,6 +116,7 @@ def refused() -> list[dict]:
     error = encode("ERROR", {"request": 1, "code": 1, "text": "e" * 256})
     members = encode("MEMBERS", {"topic": TOPIC, "you": MEMBER, "members": [there(MEMBER, 1)]})
     sources = encode("SOURCES", {"topic": TOPIC, "addresses": ["192.0.2.7:4000"]})
+    servers = encode("ICE_SERVERS", {"lifetime": 60, "servers": [TURN]})
     cases = (
         ("nothing", b"", "truncated"),
         ("a type between the two protocols", b"\x0b", "unknown-type"),
@@ -142,5 +152,13 @@ def refused() -> list[dict]:
         ),
         ("SOURCES with an address cut short", sources[:-1], "truncated"),
         ("SOURCES with an address that is not UTF-8", sources[:-1] + b"\xff", "range"),
+        ("ICE_SERVERS without a lifetime", servers[:4], "truncated"),
+        ("ICE_SERVERS with a server cut short", servers[:-1], "truncated"),
+        ("ICE_SERVERS with a credential that is not UTF-8", servers[:-1] + b"\xff", "range"),
+        (
+            "ICE_SERVERS with a server too many",
+            encode("ICE_SERVERS", {"lifetime": 60, "servers": [STUN] * 17}),
+            "range",
+        ),
     )
     return [{"name": name, "bytes": data, "reason": reason} for name, data, reason in cases]

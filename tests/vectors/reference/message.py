@@ -24,6 +24,7 @@ TYPES = {
     "LEFT": 20,
     "SIGNAL": 21,
     "SOURCES": 22,
+    "ICE_SERVERS": 23,
 }
 
 # Field name, then how it is written, in the order on the wire.
@@ -56,6 +57,10 @@ LAYOUTS = {
     "LEFT": (("topic", "hex"), ("member", "hex")),
     "SIGNAL": (("topic", "hex"), ("member", "hex"), ("sealed", "hex")),
     "SOURCES": (("topic", "hex"), ("addresses", "texts")),
+    "ICE_SERVERS": (
+        ("lifetime", "u32"),
+        ("servers", (("url", "short"), ("username", "short"), ("credential", "short"))),
+    ),
 }
 LAYOUTS["HANDSHAKE_ACK"] = (*LAYOUTS["HANDSHAKE"], ("proof", "hex"))
 LAYOUTS["PROOF"] = (("proof", "hex"),)
@@ -79,6 +84,8 @@ def encode_field(how: str | tuple, value) -> bytes:
         return bytes.fromhex(value)
     if how == "text":
         return value.encode()
+    if how == "short":
+        return short_text(value)
     if how == "texts":
         return b"".join(short_text(text) for text in value)
     return struct.pack(NUMBERS[how], value)

@@ -14,7 +14,9 @@ export function Sources({ transfer }: { transfer: Transfer }) {
       {shown.map((source) => (
         <li key={source.peer + source.path} data-path={source.path} data-bytes={source.bytes}>
           <span>
-            {PATHS[source.path].words} <small>({PATHS[source.path].name})</small>
+            {PATHS[source.path].words}
+            {source.detour !== undefined && `, since ${source.detour}`}{" "}
+            <small>({PATHS[source.path].name})</small>
           </span>
           <Given sources={[source]} active={active} />
         </li>

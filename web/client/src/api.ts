@@ -24,7 +24,10 @@ export interface OpenOptions {
   uploadLimit?: number;
   /** Bytes of blobs asked for a second at most. Default no limit. */
   downloadLimit?: number;
-  /** STUN and TURN servers for connections through NATs. Default none. */
+  /**
+   * STUN and TURN servers for connections through NATs, before those that the relays name.
+   * Default none.
+   */
   iceServers?: RTCIceServer[];
   /** Makes the worker, where a bundler needs help: it runs `samara-web/worker`. */
   worker?: () => Worker;
@@ -40,6 +43,8 @@ export interface Source {
   readonly peer: string;
   /** A data channel, a WebSocket, or sealed messages through a relay. */
   readonly path: Path;
+  /** Why through the relay, for a person: what stands after “since”. */
+  readonly detour?: string;
   /** Verified bytes it gave since it connected: over all transfers, or to this one. */
   readonly bytes: number;
   /** Milliseconds from a request to its answer, once measured. */

@@ -77,6 +77,8 @@ export type Note =
   | { kind: "pause" | "resume"; transfer: number }
   /** So many of the calls that opened it need it no more; with the last, it ends. */
   | { kind: "closeTransfer"; transfer: number; openings: number }
+  /** There is a network again, or another one. */
+  | { kind: "moved" }
   | { kind: "rtc"; event: RtcEvent };
 
 export type ToWorker = Call | Note;

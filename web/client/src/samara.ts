@@ -30,6 +30,7 @@ export class SamaraPeer extends EventTarget implements Samara {
 
   readonly #worker: WorkerLink;
   readonly #rtc: RtcHost;
+  readonly #onOnline = (): void => this.#worker.note({ kind: "moved" });
   readonly #transfers = new Map<number, TransferHandle>();
   #status: Status;
 
@@ -46,9 +47,10 @@ export class SamaraPeer extends EventTarget implements Samara {
       (message) => this.#onMessage(message),
       (error) => this.#onBroken(error),
     );
-    this.#rtc = new RtcHost({ iceServers }, (event, transfer) =>
+    this.#rtc = new RtcHost(iceServers, (event, transfer) =>
       this.#worker.note({ kind: "rtc", event }, transfer),
     );
+    globalThis.addEventListener("online", this.#onOnline);
   }
 
   static async open(worker: Worker, options: OpenOptions): Promise<SamaraPeer> {
@@ -121,6 +123,7 @@ export class SamaraPeer extends EventTarget implements Samara {
     } catch {
       // It is closed already, or broken: nothing is left to do but the rest.
     }
+    globalThis.removeEventListener("online", this.#onOnline);
     this.#rtc.close();
     this.#worker.terminate();
     this.#endAll(closed);

@@ -29,6 +29,7 @@ const TYPES: Record<number, PeerMessage["type"]> = {
   20: "LEFT",
   21: "SIGNAL",
   22: "SOURCES",
+  23: "ICE_SERVERS",
 };
 
 const MESSAGES: Record<string, RegExp> = {

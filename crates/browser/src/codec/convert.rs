@@ -213,6 +213,10 @@ impl From<Message> for Form {
                 topic: topic.to_string(),
                 addresses,
             },
+            Message::IceServers { lifetime, servers } => Self::IceServers {
+                lifetime,
+                servers: servers.into_iter().map(Into::into).collect(),
+            },
         }
     }
 }
@@ -342,6 +346,10 @@ impl TryFrom<Form> for Message {
             Form::Sources { topic, addresses } => Self::Sources {
                 topic: topic.parse()?,
                 addresses,
+            },
+            Form::IceServers { lifetime, servers } => Self::IceServers {
+                lifetime,
+                servers: servers.into_iter().map(Into::into).collect(),
             },
         })
     }

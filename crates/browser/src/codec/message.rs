@@ -8,7 +8,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::error::{Coded, coded, to_js};
-use crate::host::to_object_with_bytes;
+use crate::host::{HostIceServer, to_object_with_bytes};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -45,7 +45,8 @@ export type PeerMessage =
   | { type: 'JOINED'; topic: string; member: string; reach: number }
   | { type: 'LEFT'; topic: string; member: string }
   | { type: 'SIGNAL'; topic: string; member: string; sealed: Uint8Array }
-  | { type: 'SOURCES'; topic: string; addresses: string[] };
+  | { type: 'SOURCES'; topic: string; addresses: string[] }
+  | { type: 'ICE_SERVERS'; lifetime: number; servers: PeerIceServer[] };
 "#;
 
 #[wasm_bindgen]
@@ -179,6 +180,10 @@ pub(super) enum Form {
     Sources {
         topic: String,
         addresses: Vec<String>,
+    },
+    IceServers {
+        lifetime: u32,
+        servers: Vec<HostIceServer>,
     },
 }
 

@@ -69,6 +69,15 @@ impl Desk {
         Samara(command)
     }
 
+    /// The command in a network namespace, with this store.
+    pub fn samara_in(&self, namespace: &str, store: &str) -> Samara {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_samara")]);
+        command.args(["--json", "--store"]).arg(self.path(store));
+        command.current_dir(self.dir.path()).stdin(Stdio::null());
+        Samara(command)
+    }
+
     /// Ingests a file into a store; the entry is in `ENTRY.json`.
     pub fn ingest(&self, store: &str, file: &Path) -> String {
         let ended = self
@@ -231,7 +240,7 @@ impl Running {
 
     /// The next event that is as wanted.
     #[track_caller]
-    pub fn wait_until(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub fn wait_until(&self, mut wanted: impl FnMut(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
         loop {
             match self.events.recv_timeout(PATIENCE) {

@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::encode::MAX_TEXT_LEN;
 use super::{
-    ErrorCode, Features, Handshake, Hops, MemberId, Message, Nonce, PeerId, Reach, RequestId,
+    ErrorCode, Features, Handshake, Hops, IceServer, MemberId, Message, Nonce, PeerId, Reach,
+    RequestId,
 };
 use crate::blob::BlobId;
 use crate::derive::Topic;
@@ -121,6 +122,7 @@ fn fields(kind: u8, reader: &mut Reader<'_>, bytes: &Bytes) -> Result<Message, D
             });
         }
         22 => sources(reader)?,
+        23 => ice_servers(reader)?,
         unknown => return Err(DecodeError::UnknownType(unknown)),
     };
     if reader.is_empty() {
@@ -233,13 +235,33 @@ fn sources(reader: &mut Reader<'_>) -> Result<Message, DecodeError> {
         if addresses.len() == MAX_ADDRESSES {
             return Err(DecodeError::OutOfRange(22));
         }
-        let len = usize::from(reader.u8()?);
-        let address = core::str::from_utf8(reader.take(len)?);
-        addresses.push(String::from(
-            address.map_err(|_| DecodeError::OutOfRange(22))?,
-        ));
+        addresses.push(short_text(22, reader)?);
     }
     Ok(Message::Sources { topic, addresses })
+}
+
+fn ice_servers(reader: &mut Reader<'_>) -> Result<Message, DecodeError> {
+    let lifetime = reader.u32()?;
+    let mut servers = Vec::new();
+    while !reader.is_empty() {
+        if servers.len() == IceServer::MOST {
+            return Err(DecodeError::OutOfRange(23));
+        }
+        servers.push(IceServer {
+            url: short_text(23, reader)?,
+            username: short_text(23, reader)?,
+            credential: short_text(23, reader)?,
+        });
+    }
+    Ok(Message::IceServers { lifetime, servers })
+}
+
+/// A text behind a length byte, in a message of type `kind`.
+fn short_text(kind: u8, reader: &mut Reader<'_>) -> Result<String, DecodeError> {
+    let len = usize::from(reader.u8()?);
+    let text = core::str::from_utf8(reader.take(len)?);
+    text.map(String::from)
+        .map_err(|_| DecodeError::OutOfRange(kind))
 }
 
 #[cfg(test)]
@@ -356,6 +378,16 @@ mod tests {
             }),
             (topic, vec(text, 0..5))
                 .prop_map(|(topic, addresses)| Message::Sources { topic, addresses }),
+            (any::<u32>(), vec((text, text, text), 0..5)).prop_map(|(lifetime, servers)| {
+                let servers = servers.into_iter();
+                let servers = servers.map(|(url, username, credential)| IceServer {
+                    url,
+                    username,
+                    credential,
+                });
+                let servers = servers.collect();
+                Message::IceServers { lifetime, servers }
+            }),
         ]
     }
 
@@ -368,6 +400,24 @@ mod tests {
         };
         assert!(of(MAX_ADDRESSES).is_ok());
         assert_eq!(of(MAX_ADDRESSES + 1), Err(DecodeError::OutOfRange(22)));
+    }
+
+    #[test]
+    fn a_relay_names_a_bounded_number_of_servers_and_no_credential_is_shown() {
+        let server = IceServer {
+            url: "turn:turn.example".into(),
+            username: "name".into(),
+            credential: "hidden".into(),
+        };
+        let of = |count| Message::IceServers {
+            lifetime: 60,
+            servers: vec![server.clone(); count],
+        };
+        let read = |count| Message::decode(&of(count).encode());
+        assert_eq!(read(IceServer::MOST), Ok(of(IceServer::MOST)));
+        assert_eq!(read(IceServer::MOST + 1), Err(DecodeError::OutOfRange(23)));
+        let shown = std::format!("{:?}", of(1));
+        assert!(!shown.contains("hidden") && !shown.contains("name"));
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{Handshake, Hops, MemberId, Message, Reach};
+use super::{Handshake, Hops, IceServer, MemberId, Message, Reach};
 use crate::blob::BlobId;
 
 /// Longest text of an ERROR, in bytes.
@@ -110,6 +110,7 @@ impl Message {
             Self::Sources { topic, addresses } => {
                 put_sources(&mut out, topic.as_bytes(), addresses);
             }
+            Self::IceServers { lifetime, servers } => put_servers(&mut out, *lifetime, servers),
         }
         Bytes::from(out)
     }
@@ -124,6 +125,7 @@ impl Message {
             Self::Want(blobs) => blobs.len() * 33,
             Self::Members { members, .. } => members.len() * 9,
             Self::Error { .. } | Self::Sources { .. } => MAX_TEXT_LEN,
+            Self::IceServers { servers, .. } => servers.len() * 96,
             Self::Handshake(_) | Self::HandshakeAck(..) | Self::Proof(_) => 80,
             Self::Request { .. }
             | Self::NotFound { .. }
@@ -196,6 +198,21 @@ fn put_sources(out: &mut Vec<u8>, topic: &[u8], addresses: &[String]) {
     for address in addresses {
         if let Ok(len) = u8::try_from(address.len()) {
             put(out, len, &[address.as_bytes()]);
+        }
+    }
+}
+
+/// One with a text longer than a length byte can say is left out.
+fn put_servers(out: &mut Vec<u8>, lifetime: u32, servers: &[IceServer]) {
+    put(out, 23, &[&lifetime.to_be_bytes()]);
+    for server in servers {
+        let texts = [&server.url, &server.username, &server.credential];
+        if texts.iter().any(|text| u8::try_from(text.len()).is_err()) {
+            continue;
+        }
+        for text in texts {
+            let len = u8::try_from(text.len()).expect("looked at above");
+            put(out, len, &[text.as_bytes()]);
         }
     }
 }

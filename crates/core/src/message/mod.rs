@@ -7,6 +7,7 @@
 
 mod decode;
 mod encode;
+mod ice;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -21,6 +22,7 @@ use crate::possession::Evidence;
 
 pub use crate::identity::PeerId;
 pub use decode::DecodeError;
+pub use ice::IceServer;
 
 /// Version of the blob protocol.
 pub const PROTOCOL_VERSION: u16 = 1;
@@ -72,6 +74,8 @@ impl Features {
     pub const POSSESSION: Self = Self(32);
     /// Understands HAVE as a bitfield.
     pub const BITFIELD: Self = Self(64);
+    /// Understands [`Message::IceServers`].
+    pub const ICE: Self = Self(128);
 
     /// Whether all of `other`'s bits are set.
     pub const fn contains(self, other: Self) -> bool {
@@ -316,5 +320,13 @@ pub enum Message {
         topic: Topic,
         /// The addresses.
         addresses: Vec<String>,
+    },
+    /// 23: servers that help data channels through routers, in place of those
+    /// the relay named before.
+    IceServers {
+        /// For how many seconds they may be used from now on.
+        lifetime: u32,
+        /// At most [`IceServer::MOST`].
+        servers: Vec<IceServer>,
     },
 }

@@ -1,7 +1,8 @@
 use bytes::Bytes;
 use samara_core::identity::Proof;
 use samara_core::message::{
-    DecodeError, ErrorCode, Features, Handshake, Hops, Message, Nonce, PeerId, Reach, RequestId,
+    DecodeError, ErrorCode, Features, Handshake, Hops, IceServer, Message, Nonce, PeerId, Reach,
+    RequestId,
 };
 use samara_core::possession::Evidence;
 use samara_core::{BlobId, MemberId, Topic};
@@ -59,6 +60,8 @@ pub struct Fields {
     bits: Option<Hex>,
     evidence: Option<Hex>,
     addresses: Option<Vec<String>>,
+    lifetime: Option<u32>,
+    servers: Option<Vec<ServerFields>>,
 }
 
 #[derive(Deserialize)]
@@ -66,6 +69,13 @@ struct BlobFields {
     blob: Hex,
     length: Option<u32>,
     hops: Option<i8>,
+}
+
+#[derive(Deserialize)]
+struct ServerFields {
+    url: String,
+    username: String,
+    credential: String,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +134,10 @@ impl Fields {
             13 => Message::Possession {
                 request: self.request(),
                 evidence: Evidence::from_bytes(self.evidence.expect(HAS).array()),
+            },
+            23 => Message::IceServers {
+                lifetime: self.lifetime.expect(HAS),
+                servers: self.servers.expect(HAS).into_iter().map(server).collect(),
             },
             _ => self.room_message(kind),
         }
@@ -226,6 +240,19 @@ fn member(field: &Hex) -> MemberId {
 
 fn there(fields: &MemberFields) -> (MemberId, Reach) {
     (member(&fields.member), Reach(fields.reach))
+}
+
+fn server(fields: ServerFields) -> IceServer {
+    let ServerFields {
+        url,
+        username,
+        credential,
+    } = fields;
+    IceServer {
+        url,
+        username,
+        credential,
+    }
 }
 
 /// The vectors' name for an error.

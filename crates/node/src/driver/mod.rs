@@ -228,6 +228,11 @@ impl Driver {
                 self.open_channel(connection, Role::Answer(offer));
             }
             Output::Signal { connection, signal } => self.signal(connection, signal),
+            Output::IceServers(servers) => {
+                if let Some(webrtc) = &self.webrtc {
+                    webrtc.use_servers(servers);
+                }
+            }
             Output::Load { blob } => self.disk.load(blob),
             Output::Store {
                 connection,

@@ -78,6 +78,9 @@ pub struct ConnectedPeer {
     /// How it is connected.
     #[serde(with = "Way")]
     pub path: Connected,
+    /// Why by a circuit, in words, where it is one and the reason is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detour: Option<String>,
     /// Verified bytes it gave since it is connected.
     pub bytes: u64,
     /// Bytes a second while it is asked for something, else 0.
@@ -176,6 +179,7 @@ impl From<&Source> for ConnectedPeer {
         Self {
             peer: source.peer,
             path: source.path,
+            detour: source.detour.map(|detour| detour.to_string()),
             bytes: source.bytes,
             bytes_per_second: source.rate,
             sent_bytes: source.sent,

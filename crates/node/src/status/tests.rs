@@ -1,4 +1,4 @@
-use samara_swarm::{Millis, Traffic};
+use samara_swarm::{Detour, Millis, Traffic};
 
 use super::*;
 
@@ -10,6 +10,7 @@ fn source(number: u8, rate: u64) -> Source {
     Source {
         peer: peer(number),
         path: Connected::Circuit,
+        detour: Some(Detour::NoWay),
         bytes: 5,
         rate,
         sent: 7,

@@ -4,6 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use rtc::ice::url::Url;
+use samara_core::message::IceServer as Named;
+
 /// How a node opens data channels.
 #[derive(Clone, Debug, Default)]
 pub struct WebRtcConfig {
@@ -43,6 +46,29 @@ pub enum IceServerError {
 }
 
 impl IceServer {
+    /// One that a relay named; `None` if it is none, which would cost a
+    /// connection all the others, or of a kind that is not spoken here: with
+    /// TLS, or TURN by TCP.
+    pub(super) fn named(server: Named) -> Option<Self> {
+        let Named {
+            url,
+            username,
+            credential,
+        } = server;
+        let (scheme, rest) = url.split_once(':')?;
+        Url::parse_url(&url).ok()?;
+        let spoken = match scheme {
+            "stun" => true,
+            "turn" => !rest.contains('?') || rest.ends_with("?transport=udp"),
+            _ => false,
+        };
+        spoken.then_some(Self {
+            url,
+            username,
+            credential,
+        })
+    }
+
     /// Whether packets go through it.
     pub(super) fn passes_on(&self) -> bool {
         self.url.starts_with("turn:")
@@ -116,6 +142,34 @@ mod tests {
             ("turn:me:pw@", IceServerError::Host),
         ] {
             assert_eq!(text.parse::<IceServer>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn of_what_a_relay_names_only_what_can_be_used_is() {
+        let named = |url: &str| {
+            IceServer::named(Named {
+                url: url.into(),
+                username: "name".into(),
+                credential: "pw".into(),
+            })
+        };
+        for url in [
+            "stun:a.example",
+            "turn:a.example:1",
+            "turn:[::1]?transport=udp",
+        ] {
+            assert!(named(url).is_some(), "{url}");
+        }
+        for url in [
+            "",
+            "stun:",
+            "stun:a.example:70000",
+            "stuns:a.example",
+            "turns:a.example",
+            "turn:a.example?transport=tcp",
+        ] {
+            assert!(named(url).is_none(), "{url}");
         }
     }
 

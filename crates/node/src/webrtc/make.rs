@@ -1,7 +1,7 @@
 //! Making a peer connection of the crate.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use rtc::ice::mdns::MulticastDnsMode;
@@ -37,27 +37,30 @@ pub(super) struct Made {
 
 /// Makes a peer connection that has said nothing yet.
 pub(super) async fn make(ways: &Ways, role: &Role) -> Result<Made, Error> {
-    let Ways { config, port } = ways;
+    let Ways { config, port, .. } = ways;
+    let servers = servers(ways, role);
+    tracing::debug!(servers = servers.len(), "a data channel is made");
     let shared = shares(role, config).then_some(port);
     // Names that browsers give instead of addresses are looked up in the local
     // network, where there is one.
-    let made = connect(config, shared, MulticastDnsMode::QueryOnly).await;
+    let made = connect(config, &servers, shared, MulticastDnsMode::QueryOnly).await;
     match made {
         Ok(made) => Ok(made),
         Err(error) => {
             tracing::debug!(%error, "no names of the local network");
-            connect(config, shared, MulticastDnsMode::Disabled).await
+            connect(config, &servers, shared, MulticastDnsMode::Disabled).await
         }
     }
 }
 
 async fn connect(
     config: &WebRtcConfig,
+    servers: &[IceServer],
     shared: Option<&Port>,
     mdns: MulticastDnsMode,
 ) -> Result<Made, Error> {
     let (listener, heard) = listen();
-    let servers = config.ice_servers.iter().map(|server| RTCIceServer {
+    let servers = servers.iter().map(|server| RTCIceServer {
         urls: vec![server.url.clone()],
         username: server.username.clone(),
         credential: server.credential.clone(),
@@ -92,6 +95,23 @@ async fn connect(
         open,
         port: shared.map(Port::number),
     })
+}
+
+/// The user's servers, then those that relays named. A connection on the
+/// shared port uses no TURN server that a relay named: the side that begins
+/// has one as well, and one is enough.
+fn servers(ways: &Ways, role: &Role) -> Vec<IceServer> {
+    let shared = shares(role, &ways.config);
+    let named = ways.named.read().unwrap_or_else(PoisonError::into_inner);
+    let named = named
+        .iter()
+        .filter(|server| !(shared && server.passes_on()));
+    ways.config
+        .ice_servers
+        .iter()
+        .chain(named)
+        .cloned()
+        .collect()
 }
 
 /// Whether a connection is made on the port that connections share. Two nodes

@@ -17,9 +17,10 @@ mod runtime;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
+use samara_core::message::IceServer as Named;
 use samara_swarm::Signal;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -62,13 +63,36 @@ pub(crate) struct WebRtc {
 struct Ways {
     config: WebRtcConfig,
     port: Port,
+    /// Servers that relays named.
+    named: RwLock<Vec<IceServer>>,
 }
 
 impl WebRtc {
     pub fn start(config: WebRtcConfig, tasks: TaskTracker) -> Result<Self, BindError> {
         let port = Port::bind(config.port.unwrap_or(0), &tasks)?;
-        let ways = Arc::new(Ways { config, port });
+        let named = RwLock::default();
+        let ways = Arc::new(Ways {
+            config,
+            port,
+            named,
+        });
         Ok(Self { ways, tasks })
+    }
+
+    /// Uses these servers for what is begun from now on, after those of the
+    /// configuration.
+    pub fn use_servers(&self, servers: Vec<Named>) {
+        let servers = servers.into_iter().filter_map(IceServer::named);
+        let mut named = self
+            .ways
+            .named
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *named = servers.collect();
+        tracing::debug!(
+            servers = named.len(),
+            "relays named servers for data channels"
+        );
     }
 
     /// Begins a connection; the sender takes what the other end says.

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use samara_core::message::{Features, Nonce, Reach};
+use samara_core::message::{Features, IceServer, Nonce, Reach};
 use samara_core::possession::Evidence;
-use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, PeerId, PeerSecret, Topic};
+use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, Message, PeerId, PeerSecret, Topic};
 use samara_swarm::{
     Address, Config, ConnectionId, Event, Input, Output, Path, Signal, StoreFailure, Swarm, Target,
     Time, Traffic, TransferId,
@@ -31,6 +31,8 @@ pub struct Peer {
     pub swarm: Swarm,
     pub store: BTreeMap<BlobId, Bytes>,
     pub events: Vec<Event>,
+    /// What data channels are made with.
+    pub ice_servers: Vec<IceServer>,
     /// What a driver would have kept.
     pub ledger: BTreeMap<PeerId, Traffic>,
     /// Blobs that this peer serves wrong.
@@ -63,6 +65,8 @@ pub struct Net {
     listening: BTreeMap<String, Host>,
     /// Hosts between which data channels do not come about.
     pub blocked: BTreeSet<Host>,
+    /// How much longer blobs take through a relay, in milliseconds.
+    pub slow_circuits: u64,
     /// Data channels being negotiated: the offering end, by its offer.
     offers: BTreeMap<String, End>,
     rooms: BTreeMap<Topic, Vec<(MemberId, Reach, End)>>,
@@ -101,6 +105,7 @@ impl Net {
             swarm: Swarm::new(config, [number; 32]),
             store: BTreeMap::new(),
             events: Vec::new(),
+            ice_servers: Vec::new(),
             ledger: BTreeMap::new(),
             lies: false,
             forges: false,
@@ -135,6 +140,23 @@ impl Net {
 
     pub fn peer(&mut self, host: Host) -> &mut Peer {
         &mut self.peers[host.0]
+    }
+
+    /// What two peers send each other on a data channel gets lost from now on.
+    pub fn sever(&mut self, a: Host, b: Host) {
+        let peers = &self.peers;
+        self.links.retain(|(from, connection), (to, _)| {
+            let between = [*from, *to] == [a, b] || [*from, *to] == [b, a];
+            !between || peers[from.0].paths[connection] != Path::WebRtc
+        });
+    }
+
+    /// One peer says something to another it is connected to.
+    pub fn say(&mut self, from: Host, to: Host, message: &Message) {
+        let mut links = self.links.iter();
+        let link = links.find(|((a, _), (b, _))| (*a, *b) == (from, to));
+        let (_, end) = link.expect("the two are connected");
+        self.tell(*end, message);
     }
 
     /// Puts a file's blobs into a store and seeds it.
@@ -314,6 +336,7 @@ impl Net {
             }
             Output::Answer { connection, offer } => self.on_answer((host, connection), &offer),
             Output::Signal { .. } => {}
+            Output::IceServers(servers) => self.peer(host).ice_servers = servers,
             Output::Load { blob } => {
                 let bytes = self.peer(host).store.get(&blob).cloned();
                 self.after(1, Happening::Input(host, Input::Loaded { blob, bytes }));

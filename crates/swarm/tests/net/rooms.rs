@@ -27,14 +27,18 @@ impl Net {
                 let target = members.iter().find(|(id, _, _)| *id == member);
                 if let (Some((sender, ..)), Some((.., end))) = (sender, target) {
                     let member = *sender;
-                    self.tell(
-                        *end,
-                        &Message::Signal {
-                            topic,
-                            member,
-                            sealed,
-                        },
-                    );
+                    // No offer here is as long as a blob.
+                    let slow = if sealed.len() > 1000 {
+                        self.slow_circuits
+                    } else {
+                        0
+                    };
+                    let signal = Message::Signal {
+                        topic,
+                        member,
+                        sealed,
+                    };
+                    self.tell_after(DELAY + slow, *end, &signal);
                 }
             }
             other => panic!("a relay was sent {other:?}"),
@@ -92,10 +96,14 @@ impl Net {
         }
     }
 
-    fn tell(&mut self, (host, connection): End, message: &Message) {
+    pub(super) fn tell(&mut self, end: End, message: &Message) {
+        self.tell_after(DELAY, end, message);
+    }
+
+    fn tell_after(&mut self, delay: u64, (host, connection): End, message: &Message) {
         let message = message.encode();
         self.after(
-            DELAY,
+            delay,
             Happening::Input(
                 host,
                 Input::Received {

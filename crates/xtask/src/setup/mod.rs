@@ -9,6 +9,7 @@ mod compiler;
 mod fuzzer;
 mod node;
 mod packages;
+mod routers;
 pub mod toolchain;
 mod version;
 
@@ -39,6 +40,9 @@ pub const FOR_E2E: [Need; 4] = [
 /// What measuring in a browser takes beyond the build.
 pub const FOR_BENCH: [Need; 3] = [Need::Node, Need::Packages(E2E), Need::Browser(CHROMIUM)];
 
+/// What networks with routers take.
+pub const FOR_NAT: [Need; 1] = [Need::Routers];
+
 /// What fuzzing takes.
 pub const FOR_FUZZ: [Need; 2] = [Need::CppCompiler, Need::Fuzzer];
 
@@ -57,6 +61,8 @@ pub enum Need {
     CppCompiler,
     /// cargo-fuzz.
     Fuzzer,
+    /// Programs for networks with routers, and a TURN server.
+    Routers,
 }
 
 /// Meets every need there is and says what it found or did.
@@ -102,6 +108,7 @@ impl Need {
             Self::Browser(browser) => browser.name.to_owned(),
             Self::CppCompiler => "c++ compiler".to_owned(),
             Self::Fuzzer => "cargo-fuzz".to_owned(),
+            Self::Routers => "routers".to_owned(),
         }
     }
 
@@ -115,6 +122,7 @@ impl Need {
             Self::Browser(browser) => browser.find_or_install().map(shown),
             Self::CppCompiler => fuzzer::find_or_install_compiler(),
             Self::Fuzzer => fuzzer::find_or_install(workspace),
+            Self::Routers => routers::find_or_install(),
         }
     }
 }

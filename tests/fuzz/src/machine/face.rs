@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use samara_core::identity::{Greeting, Role};
-use samara_core::message::{Features, Handshake, Nonce, PeerId};
+use samara_core::message::{Features, Handshake, IceServer, Nonce, PeerId};
 use samara_core::possession::Evidence;
 use samara_core::{Blob, BlobId, Message, Topic};
 use samara_swarm::{
@@ -335,6 +335,7 @@ impl Face {
                 self.hashes.push((blob, nonce, prover));
             }
             Output::Ledger(told) => assert!(told.len() <= LEDGER_PEERS),
+            Output::IceServers(servers) => assert!(servers.len() <= IceServer::MOST),
             Output::Lookup { topic }
             | Output::LookupBlob { topic, .. }
             | Output::Announce { topic } => {

@@ -81,6 +81,11 @@ impl Net {
         let you = self.rooms.number(relay, topic, wire);
         let far = self.rooms.wire(relay, topic, member);
         let far = far.and_then(|(far, side)| Some(self.wires.get(&far)?.end(side.other()).host));
+        // Nothing said comes to a member that left, or from one that did; the
+        // relay's word of it may be under way for long.
+        if sent && (you.is_none() || far.is_none()) {
+            self.checks.on_member_left(host, wire, topic, member);
+        }
         let (Some(you), Some(key)) = (you, self.keys.get(&topic)) else {
             return;
         };
@@ -89,8 +94,7 @@ impl Net {
         match inside {
             Some(Inside::Message(session, bytes)) => {
                 let session = Some((topic, member, session));
-                // Who has left hears nothing; this side may not know it yet.
-                if let (Ok(message), Some(far)) = (Message::decode(&bytes), far) {
+                if let (Some(far), Ok(message)) = (far, Message::decode(&bytes)) {
                     self.checked(host, far, Talk { wire, session }, &message, sent);
                 }
             }

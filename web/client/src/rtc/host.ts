@@ -1,18 +1,25 @@
 import { Connection, type Tell } from "./connection.ts";
-import type { ConnectionId, RtcCommand } from "./messages.ts";
+import type { ConnectionId, IceServer, RtcCommand } from "./messages.ts";
 
 /** Makes and closes the page's WebRTC connections as the worker says. */
 export class RtcHost {
   readonly #connections = new Map<ConnectionId, Connection>();
-  readonly #config: RTCConfiguration;
+  readonly #iceServers: readonly RTCIceServer[];
+  /** Servers that relays named. */
+  #named: RTCIceServer[] = [];
   readonly #tell: Tell;
 
-  constructor(config: RTCConfiguration, tell: Tell) {
-    this.#config = config;
+  /** `iceServers` are the user's own. */
+  constructor(iceServers: readonly RTCIceServer[], tell: Tell) {
+    this.#iceServers = iceServers;
     this.#tell = tell;
   }
 
   handle(command: RtcCommand): void {
+    if (command.kind === "iceServers") {
+      this.#named = command.servers.map(rtcServer).filter(isUsable);
+      return;
+    }
     const { connection: id } = command;
     switch (command.kind) {
       case "dial":
@@ -40,7 +47,8 @@ export class RtcHost {
 
   #make(id: ConnectionId): Connection | undefined {
     try {
-      const connection = new Connection(id, this.#config, (event, transfer) => {
+      const config = { iceServers: [...this.#iceServers, ...this.#named] };
+      const connection = new Connection(id, config, (event, transfer) => {
         if (event.kind === "closed") {
           this.#connections.delete(id);
         }
@@ -53,5 +61,19 @@ export class RtcHost {
       this.#tell({ kind: "closed", connection: id, reason });
       return undefined;
     }
+  }
+}
+
+function rtcServer({ url, username, credential }: IceServer): RTCIceServer {
+  return username === "" ? { urls: url } : { urls: url, username, credential };
+}
+
+/** One server that a browser refuses must not cost the page its connections. */
+function isUsable(server: RTCIceServer): boolean {
+  try {
+    new RTCPeerConnection({ iceServers: [server] }).close();
+    return true;
+  } catch {
+    return false;
   }
 }

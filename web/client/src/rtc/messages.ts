@@ -1,10 +1,11 @@
 // What the worker tells the page about WebRTC connections, and hears from it.
 // Only a page can make them.
 
-import type { PeerSignal } from "../../wasm/samara_browser.js";
+import type { PeerIceServer, PeerSignal } from "../../wasm/samara_browser.js";
 
 export type ConnectionId = bigint;
 export type Signal = PeerSignal;
+export type IceServer = PeerIceServer;
 
 export type RtcCommand =
   /** Make a connection and its offer. */
@@ -13,6 +14,8 @@ export type RtcCommand =
   | { kind: "answer"; connection: ConnectionId; offer: string }
   /** The other end says this. */
   | { kind: "signal"; connection: ConnectionId; signal: Signal }
+  /** Use these servers for connections made from now on, besides the user's. */
+  | { kind: "iceServers"; servers: IceServer[] }
   /** The connection is no longer needed. */
   | { kind: "hangUp"; connection: ConnectionId };
 

@@ -58,6 +58,7 @@ export class Session {
       dial: (connection) => command({ kind: "dial", connection }),
       answer: (connection, offer) => command({ kind: "answer", connection, offer }),
       signal: (connection, signal) => command({ kind: "signal", connection, signal }),
+      iceServers: (servers) => command({ kind: "iceServers", servers }),
       hangUp: (connection) => command({ kind: "hangUp", connection }),
     };
     const { sympathy, stingy, uploadLimit, downloadLimit } = options;
@@ -139,6 +140,9 @@ export class Session {
         if (this.#transfers.close(note.transfer, note.openings)) {
           this.#peer.closeTransfer(note.transfer);
         }
+        return;
+      case "moved":
+        this.#peer.moved();
         return;
       case "rtc":
         this.#onRtc(note.event);
