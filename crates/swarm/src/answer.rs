@@ -70,6 +70,9 @@ impl Swarm {
     ) -> Option<&mut Asked> {
         let now = self.now;
         let asking = &mut self.connections.get_mut(&from)?.ready_mut()?.asking;
+        if !asking.requests.contains_key(&request) {
+            return None;
+        }
         asking.pace.received(now, bytes);
         asking.heard += bytes;
         if asking.heard >= PROGRESS {
@@ -87,11 +90,19 @@ impl Swarm {
         Some(asked)
     }
 
-    /// An answer to a request that was given up is late, not wrong; one to a
-    /// request never made is.
+    /// An answer to a request that was given up is late, not wrong; more than
+    /// was given up is, and an answer to a request never made.
     fn on_late(&mut self, from: ConnectionId, request: RequestId, bytes: usize) {
-        self.wasted += bytes as u64;
-        self.download.take(self.now, bytes as u64);
+        let bytes = bytes as u64;
+        self.wasted += bytes;
+        let Some(peer) = self.peer_mut(from) else {
+            return;
+        };
+        let Some(left) = peer.asking.given_up.checked_sub(bytes) else {
+            return self.misbehaved(from, UNEXPECTED, "an answer to no request");
+        };
+        peer.asking.given_up = left;
+        self.download.take(self.now, bytes);
         self.check_known(from, request);
     }
 

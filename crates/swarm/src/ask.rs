@@ -23,6 +23,10 @@ const FIRST_REQUESTS: usize = 4;
 /// Asked of whoever alone has what a crowd wants.
 const CHOICE: usize = 40;
 
+/// How often a peer may claim a blob and then not find it: it may have lost
+/// the blob and got it again.
+pub(crate) const BELIEVED: u8 = 3;
+
 /// Of a source that sends blobs whole nothing is seen before all is there: it
 /// always has the next request before it has answered the last.
 const LEAST_WHOLE: usize = 2;
@@ -34,6 +38,7 @@ impl Swarm {
             return;
         }
         if let Some(peer) = self.peer_mut(id)
+            && peer.asking.believes(&blob)
             && peer.asking.has.insert(blob, len).is_none()
         {
             self.wanted.gain_holder(&blob);
@@ -172,8 +177,11 @@ impl Swarm {
         let Some(asked) = self.end_request(id, request) else {
             return;
         };
-        let peer = self.peer_mut(id);
-        let understands = peer.is_some_and(|peer| peer.features.contains(Features::CANCEL));
+        let Some(peer) = self.peer_mut(id) else {
+            return;
+        };
+        peer.asking.given_up += asked.left();
+        let understands = peer.features.contains(Features::CANCEL);
         self.wanted.unasked(&asked.blob, id, request);
         if understands {
             self.send(id, &Message::Cancel { request });
@@ -194,6 +202,11 @@ impl Swarm {
 }
 
 impl Asking {
+    /// Whether a claim of the peer to hold a blob counts.
+    fn believes(&self, blob: &BlobId) -> bool {
+        self.broken.get(blob).is_none_or(|times| *times < BELIEVED)
+    }
+
     /// The next number of a request or challenge on this connection.
     pub(crate) fn number(&mut self) -> RequestId {
         self.last_request = self.last_request.checked_add(1).unwrap_or(1);

@@ -60,6 +60,12 @@ impl Bucket {
         }
     }
 
+    /// Whether as much may pass as ever at once.
+    pub(crate) fn is_full(&mut self, now: Time) -> bool {
+        self.refill(now);
+        self.rate.is_none_or(|rate| self.level >= whole(rate.burst))
+    }
+
     fn refill(&mut self, now: Time) {
         let Some(rate) = self.rate else {
             self.at = now;

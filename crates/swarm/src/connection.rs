@@ -160,6 +160,8 @@ pub(crate) struct Asking {
     pub(crate) last_request: u32,
     /// Bytes asked for and not yet there.
     pub(crate) owed: u64,
+    /// Bytes of cancelled requests that may still come.
+    pub(crate) given_up: u64,
     pub(crate) pace: Pace,
     /// When the peer last made progress, or began to owe a blob.
     pub(crate) last_heard: Time,
@@ -354,12 +356,13 @@ impl Connection {
         }
     }
 
-    /// Whether this side dialed.
+    /// Whether this side chose to have it. An address that somebody named is
+    /// nobody's choice.
     pub(crate) const fn was_begun_here(&self) -> bool {
-        match &self.origin {
-            Origin::Accepted => false,
-            Origin::Dialed(_) => true,
-            Origin::Met(meeting) => meeting.began,
+        match (&self.origin, &self.scope) {
+            (Origin::Dialed(_), Scope::Everything) => true,
+            (Origin::Accepted | Origin::Dialed(_), _) => false,
+            (Origin::Met(meeting), _) => meeting.began,
         }
     }
 

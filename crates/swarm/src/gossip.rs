@@ -11,8 +11,8 @@ use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
 use rand_core::Rng as _;
-use samara_core::BlobId;
 use samara_core::message::{Features, Hops};
+use samara_core::{BlobId, PeerId};
 
 use crate::Swarm;
 use crate::bucket::Bucket;
@@ -51,14 +51,14 @@ pub(crate) struct Gossip {
     /// Numbers favours in the order they are done.
     last: u32,
     /// What is left of [`SHARED`] to each peer that asked for favours.
-    shares: BTreeMap<ConnectionId, Share>,
+    shares: BTreeMap<PeerId, Share>,
 }
 
 /// One peer's part in what is shared.
 struct Share {
     left: Bucket,
     /// Wants that wait for more to be left, with their distance.
-    waiting: VecDeque<(BlobId, u8)>,
+    waiting: VecDeque<(ConnectionId, BlobId, u8)>,
 }
 
 impl Default for Share {
@@ -88,7 +88,7 @@ impl Gossip {
     pub(crate) fn len(&self) -> usize {
         let favours = self.favours.values();
         let favours: usize = favours.map(|of| 1 + of.askers.len() + of.told.len()).sum();
-        let waiting: usize = self.shares.values().map(|of| of.waiting.len()).sum();
+        let waiting: usize = self.shares.values().map(|of| 1 + of.waiting.len()).sum();
         favours + waiting
     }
 }
@@ -102,55 +102,65 @@ impl Swarm {
         else {
             return;
         };
-        let limits = &self.config.limits;
-        let (again, until) = (limits.tell_again, self.now + limits.favour);
-        if let Some(favour) = self.gossip.favours.get_mut(&blob) {
-            favour.askers.insert(from);
-            // Not what comes back to here in a circle.
-            if distance > favour.distance {
-                return;
-            }
-            favour.until = until;
-            let nearer = distance < favour.distance;
-            // Told again by whoever wants it: those behind are to know.
-            let renewed = self.now.since(favour.told_at).0 >= again.0 / 2;
-            if renewed {
-                favour.told.values_mut().for_each(|told| *told = FORGOTTEN);
-            }
-            if nearer || renewed {
-                (favour.distance, favour.told_at) = (distance, self.now);
-                self.pass_soon(blob);
-            }
-        } else {
-            let share = self.gossip.shares.entry(from).or_default();
-            if share.waiting.len() < limits.wants_per_peer {
-                share.waiting.push_back((blob, distance));
-                self.begin_waiting(from);
-            }
+        if self.join_favour(from, blob, distance) {
+            return;
+        }
+        let most = self.config.limits.wants_per_peer;
+        let Some(peer) = self.peer_mut(from).map(|peer| peer.id) else {
+            return;
+        };
+        let share = self.gossip.shares.entry(peer).or_default();
+        if share.waiting.len() < most {
+            share.waiting.push_back((from, blob, distance));
+            self.begin_waiting(peer);
         }
     }
 
+    /// One more peer wants what is wanted for others already; whether it is.
+    fn join_favour(&mut self, from: ConnectionId, blob: BlobId, distance: u8) -> bool {
+        let limits = &self.config.limits;
+        let (again, until) = (limits.tell_again, self.now + limits.favour);
+        let Some(favour) = self.gossip.favours.get_mut(&blob) else {
+            return false;
+        };
+        favour.askers.insert(from);
+        // Not what comes back to here in a circle.
+        if distance > favour.distance {
+            return true;
+        }
+        favour.until = until;
+        let nearer = distance < favour.distance;
+        // Told again by whoever wants it: those behind are to know.
+        let renewed = self.now.since(favour.told_at).0 >= again.0 / 2;
+        if renewed {
+            favour.told.values_mut().for_each(|told| *told = FORGOTTEN);
+        }
+        if nearer || renewed {
+            (favour.distance, favour.told_at) = (distance, self.now);
+            self.pass_soon(blob);
+        }
+        true
+    }
+
     /// Begins to share as many of a peer's wants as are its share now.
-    fn begin_waiting(&mut self, of: ConnectionId) {
+    fn begin_waiting(&mut self, of: PeerId) {
         let now = self.now;
         while let Some(share) = self.gossip.shares.get_mut(&of) {
             let at = share.left.ready_at(now);
             if at > now && !share.waiting.is_empty() {
                 return self.arm(at + PASS_AFTER);
             }
-            let Some((blob, distance)) = share.waiting.pop_front() else {
+            let Some((asker, blob, distance)) = share.waiting.pop_front() else {
                 return;
             };
-            let peer = self.connections.get(&of).and_then(Connection::ready);
+            let asker_of = self.connections.get(&asker).and_then(Connection::ready);
             // It may have taken the want back meanwhile.
-            if peer.is_none_or(|peer| !peer.serving.wants.contains(&blob)) {
-                continue;
-            }
-            if let Some(favour) = self.gossip.favours.get_mut(&blob) {
-                favour.askers.insert(of);
-            } else {
-                share.left.take(now, WANT_LEN as u64);
-                self.begin_favour(blob, distance, [of].into());
+            let wants = asker_of.is_some_and(|peer| peer.serving.wants.contains(&blob));
+            if wants && !self.join_favour(asker, blob, distance) {
+                if let Some(share) = self.gossip.shares.get_mut(&of) {
+                    share.left.take(now, WANT_LEN as u64);
+                }
+                self.begin_favour(blob, distance, [asker].into());
             }
         }
     }
@@ -262,7 +272,10 @@ impl Swarm {
 
     /// A peer is gone, with what it wanted and what it was told.
     pub(crate) fn end_favours_of(&mut self, id: ConnectionId, peer: &Peer) {
-        self.gossip.shares.remove(&id);
+        // Its share is not anew when it comes back.
+        if let Some(share) = self.gossip.shares.get_mut(&peer.id) {
+            share.waiting.retain(|(of, ..)| *of != id);
+        }
         for blob in &peer.serving.wants {
             self.end_favour_for(id, *blob);
         }
@@ -300,7 +313,10 @@ impl Swarm {
             for blob in over.map(|(blob, _)| *blob).collect::<Vec<_>>() {
                 self.end_favour(blob);
             }
-            if !self.gossip.favours.is_empty() {
+            let now = self.now;
+            let shares = &mut self.gossip.shares;
+            shares.retain(|_, share| !share.waiting.is_empty() || !share.left.is_full(now));
+            if !self.gossip.favours.is_empty() || !shares.is_empty() {
                 self.gossip.sweep_at = Some(self.now + SWEEP);
             }
         }

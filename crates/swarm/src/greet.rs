@@ -49,8 +49,9 @@ impl Swarm {
         self.connections.insert(id, connection);
     }
 
-    /// Whether somebody else may begin a connection. Some places are kept for
-    /// those this peer begins, or strangers could cut it off from everybody.
+    /// Whether there may be a connection that somebody else begins or named the
+    /// address of. Some places are kept for those this peer chooses, or strangers
+    /// could cut it off from everybody.
     pub(crate) fn has_room_for_others(&self) -> bool {
         let most = self.config.limits.connections;
         let kept = (most / 4).min(KEPT_FOR_OWN);
@@ -215,12 +216,13 @@ impl Swarm {
         bytes: Bytes,
         served: usize,
     ) {
-        let len = bytes.len();
+        let (len, now) = (bytes.len(), self.now);
         let Some(connection) = self.connections.get_mut(&carrier) else {
             return;
         };
-        if !connection.has_queued() {
-            connection.moved_at = self.now;
+        let idle = !connection.has_queued();
+        if idle {
+            connection.moved_at = now;
         }
         connection.outbox.push_back(Queued {
             owner,
@@ -239,6 +241,9 @@ impl Swarm {
             connection: carrier,
             message: bytes,
         });
+        if idle {
+            self.arm(now + self.config.limits.stall_whole);
+        }
     }
 
     pub(crate) fn on_drained(&mut self, id: ConnectionId, mut bytes: usize) {

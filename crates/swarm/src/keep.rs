@@ -126,7 +126,11 @@ impl Swarm {
     }
 
     fn dial(&mut self, address: String, scope: Scope) -> Option<ConnectionId> {
-        if self.connections.len() >= self.config.limits.connections {
+        let room = match scope {
+            Scope::Everything => self.connections.len() < self.config.limits.connections,
+            Scope::Only(_) => self.has_room_for_others(),
+        };
+        if !room {
             return None;
         }
         let id = self.connection();

@@ -52,6 +52,8 @@ pub(crate) struct Proving {
     challenges: BTreeMap<RequestId, Challenge>,
     /// Blobs the peer says it holds, to be challenged.
     claimed: VecDeque<(TransferId, BlobId)>,
+    /// Hashes under way here of what it is to prove.
+    checking: usize,
     /// Challenges of the peer that are being answered here.
     answering: usize,
 }
@@ -64,7 +66,7 @@ impl Proving {
 
     /// Only what the peer wants to see proven goes on.
     pub(crate) const fn go_on_answering(&mut self, before: &Self) {
-        self.answering = before.answering;
+        (self.answering, self.checking) = (before.answering, before.checking);
     }
 
     pub(crate) fn forget(&mut self, transfer: TransferId) {
@@ -79,17 +81,12 @@ impl Swarm {
             return;
         };
         let keeping = &mut peer.keeping;
-        let mut offered = false;
         for blob in blobs {
             for transfer in keeping.offers_of(*blob).collect::<Vec<_>>() {
-                offered = true;
                 if !keeping.proving.claimed.contains(&(transfer, *blob)) {
                     keeping.proving.claimed.push_back((transfer, *blob));
                 }
             }
-        }
-        if offered {
-            self.keeper_moves(from);
         }
         self.challenge(from);
     }
@@ -98,7 +95,7 @@ impl Swarm {
         let now = self.now;
         while let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut()) {
             let proving = &mut peer.keeping.proving;
-            if proving.challenges.len() >= CHALLENGES {
+            if proving.challenges.len() >= CHALLENGES || proving.checking >= CHALLENGES {
                 return;
             }
             let Some((transfer, blob)) = proving.claimed.pop_front() else {
@@ -116,6 +113,7 @@ impl Swarm {
                 ours: None,
             };
             proving.challenges.insert(request, challenge);
+            proving.checking += 1;
             let prover = peer.id;
             self.arm(now + PROOF);
             self.hash(Purpose::Check(id, request), blob, prover, nonce);
@@ -166,6 +164,12 @@ impl Swarm {
     pub(crate) fn on_hashed(&mut self, question: Question, evidence: Option<Evidence>) {
         let (blob, _, _) = question;
         for purpose in self.hashing.remove(&question).unwrap_or_default() {
+            if let Purpose::Check(of, _) = purpose
+                && let Some(peer) = self.peer_mut(of)
+            {
+                let proving = &mut peer.keeping.proving;
+                proving.checking = proving.checking.saturating_sub(1);
+            }
             match (purpose, evidence) {
                 (Purpose::Prove(to, request), evidence) => {
                     self.prove(to, request, blob, evidence);
@@ -244,8 +248,8 @@ impl Swarm {
 
     /// A challenge comes to nothing: the copy does not count.
     fn drop_challenge(&mut self, of: ConnectionId, request: RequestId) {
-        if let Some(Challenge { blob, .. }) = self.end_challenge(of, request) {
-            self.pass_over(of, |offered| *offered == blob);
+        if let Some(Challenge { transfer, blob, .. }) = self.end_challenge(of, request) {
+            self.miss_copy(of, transfer, blob);
         }
         self.challenge(of);
     }

@@ -11,6 +11,7 @@ use samara_core::message::{ErrorCode, Features, Hops};
 use samara_core::{BlobId, Message, PeerId, RequestId};
 
 use crate::Swarm;
+use crate::ask::BELIEVED;
 use crate::connection::Peer;
 use crate::face::{ConnectionId, Event, TransferId};
 use crate::possess::Proving;
@@ -19,6 +20,9 @@ use crate::time::{Millis, Time};
 /// To a keeper that does nothing about its offers for so long they are no
 /// copies on their way: somebody else is offered the same.
 const SILENT: Millis = Millis::seconds(60);
+
+/// The same for a keeper that asks for what it is offered, and proves nothing.
+const UNPROVEN: Millis = Millis::seconds(10 * 60);
 
 /// A file's copies elsewhere.
 pub(crate) struct Pushing {
@@ -47,9 +51,11 @@ pub(crate) struct Keeping {
     pub(crate) proving: Proving,
     /// When it was last offered something.
     offered_at: Time,
-    /// When it last did something about what it was offered, or began to have
+    /// When it last asked for something offered or proved it, or began to have
     /// something to do.
     heard_at: Time,
+    /// When it last proved something, or began to have something to prove.
+    proved_at: Time,
     /// The peer has no room for pushes.
     full: bool,
 }
@@ -62,6 +68,10 @@ struct PushTo {
     /// Offered and no copies on their way: nothing is done about them, or a
     /// claim was not proven. The keeper may still come to hold them.
     overdue: BTreeSet<BlobId>,
+    /// Offered blobs that it asked for.
+    requested: BTreeSet<BlobId>,
+    /// How often it claimed a blob and then did not find it.
+    broken: BTreeMap<BlobId, u8>,
 }
 
 impl PushTo {
@@ -73,13 +83,19 @@ impl PushTo {
     fn was_offered(&self, blob: &BlobId) -> bool {
         self.offered.contains(blob) || self.overdue.contains(blob)
     }
+
+    /// Whether the keeper may still come to hold it.
+    fn may_hold(&self, blob: &BlobId) -> bool {
+        self.broken.get(blob).is_none_or(|times| *times < BELIEVED)
+    }
 }
 
 impl Keeping {
     /// Pushes in which the keeper was offered a blob.
     pub(crate) fn offers_of(&self, blob: BlobId) -> impl Iterator<Item = TransferId> {
         let pushes = self.pushes.iter();
-        let offered = pushes.filter(move |(_, push)| push.was_offered(&blob));
+        let offered =
+            pushes.filter(move |(_, push)| push.was_offered(&blob) && push.may_hold(&blob));
         offered.map(|(transfer, _)| *transfer)
     }
 
@@ -88,6 +104,7 @@ impl Keeping {
         let push = self.pushes.get_mut(&transfer);
         push.is_some_and(|push| {
             push.overdue.remove(blob);
+            push.requested.remove(blob);
             push.offered.remove(blob)
         })
     }
@@ -171,6 +188,7 @@ impl Swarm {
                 pushed.pushing.as_mut(),
             ) {
                 push.overdue.clear();
+                push.broken.clear();
                 for blob in &push.offered {
                     pushing.offer(*blob, peer.id);
                 }
@@ -226,10 +244,10 @@ impl Swarm {
             {
                 push.cursor += 1;
                 let known = pushing.is_known_to(&blob, peer.id) || push.was_offered(&blob);
-                let wanted = pushing.missing(&blob) > 0 && !known;
+                let wanted = pushing.missing(&blob) > 0 && !known && push.may_hold(&blob);
                 if let Some(len) = self.held.get(&blob).filter(|_| wanted) {
                     if push.offered.is_empty() {
-                        peer.keeping.heard_at = now;
+                        (peer.keeping.heard_at, peer.keeping.proved_at) = (now, now);
                     }
                     push.offered.insert(blob);
                     pushing.offer(blob, peer.id);
@@ -311,20 +329,37 @@ impl Swarm {
         }
     }
 
-    /// A keeper does something about what it was offered.
-    pub(crate) fn keeper_moves(&mut self, id: ConnectionId) {
+    /// A peer asks for a blob: it does something about an offer, once for each.
+    pub(crate) fn on_asked_for(&mut self, id: ConnectionId, blob: BlobId) {
         let now = self.now;
-        if let Some(peer) = self.peer_mut(id) {
+        let Some(peer) = self.peer_mut(id) else {
+            return;
+        };
+        let mut pushes = peer.keeping.pushes.values_mut();
+        if pushes.any(|push| push.offered.contains(&blob) && push.requested.insert(blob)) {
             peer.keeping.heard_at = now;
         }
     }
 
+    /// A keeper does not hold what it claimed.
+    pub(crate) fn miss_copy(&mut self, of: ConnectionId, transfer: TransferId, blob: BlobId) {
+        let push = self
+            .peer_mut(of)
+            .and_then(|peer| peer.keeping.pushes.get_mut(&transfer));
+        if let Some(push) = push {
+            let broken = push.broken.entry(blob).or_default();
+            *broken = broken.saturating_add(1);
+        }
+        self.pass_over(of, |offered| *offered == blob);
+    }
+
     /// A keeper proved a blob.
     pub(crate) fn count_copy(&mut self, of: ConnectionId, transfer: TransferId, blob: BlobId) {
-        self.keeper_moves(of);
+        let now = self.now;
         let Some(peer) = self.connections.get_mut(&of).and_then(|c| c.ready_mut()) else {
             return;
         };
+        (peer.keeping.heard_at, peer.keeping.proved_at) = (now, now);
         let counted = peer.keeping.end_offer(transfer, &blob);
         let pushed = self.transfers.get_mut(&transfer);
         if let Some(pushing) = pushed.and_then(|t| t.pushing.as_mut()) {
@@ -385,6 +420,7 @@ impl Swarm {
                 peer.keeping.heard_at = now;
             }
             let until = peer.keeping.heard_at + SILENT;
+            let until = until.min(peer.keeping.proved_at + UNPROVEN);
             if until <= now {
                 silent.push(*id);
             } else {

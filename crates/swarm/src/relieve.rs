@@ -60,9 +60,21 @@ impl Swarm {
 
     fn most_overdue(&self, fast: ConnectionId, next: Option<&BlobId>) -> Option<Overdue> {
         let helper = self.connections.get(&fast)?.ready()?;
-        let sources = self.connections.iter().filter(|(id, _)| **id != fast);
-        let overdue = sources.filter_map(|(id, source)| self.overdue_of(*id, source, helper, next));
-        overdue.max_by_key(|overdue| overdue.saves)
+        let all = self.connections.iter().filter(|(id, _)| **id != fast);
+        let overdue = |(id, source): (&ConnectionId, _)| self.overdue_of(*id, source, helper, next);
+        let gains = |overdue: &Overdue| overdue.saves;
+        if next.is_none() {
+            return all.filter_map(overdue).max_by_key(gains);
+        }
+        // With more to ask for, only whoever holds up what is needed first.
+        let first = self.wanted.first_awaited();
+        let holding = first
+            .iter()
+            .filter_map(|of| self.connections.get_key_value(of));
+        holding
+            .filter(|(id, _)| **id != fast)
+            .filter_map(overdue)
+            .max_by_key(gains)
     }
 
     fn overdue_of(

@@ -63,7 +63,7 @@ impl Swarm {
             return self.misbehaved(from, ErrorCode::TOO_MANY, "too many requests at once");
         }
         peer.serving.queue.push_back((request, blob));
-        self.keeper_moves(from);
+        self.on_asked_for(from, blob);
         self.on_named(from, &blob);
         self.line_up(from);
         self.load_next();

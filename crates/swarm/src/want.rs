@@ -24,10 +24,6 @@ pub(crate) const WANT_LEN: usize = 33;
 /// A transfer that got nothing for so long asks others to help looking.
 const CALL_AFTER: Millis = Millis::seconds(5);
 
-/// How often a peer may claim a blob and then not find it: it may have lost
-/// the blob and got it again.
-const BELIEVED: u8 = 3;
-
 #[expect(clippy::cast_possible_truncation, reason = "a mebibyte fits")]
 const LONGEST: u32 = MAX_BLOB_LEN as u32;
 
@@ -266,10 +262,8 @@ impl Swarm {
                 return;
             };
             peer.telling.answered(blob);
-            let broken = peer.asking.broken.get(&blob).copied();
-            let believed = broken.unwrap_or_default() < BELIEVED;
             self.note_have(from, &blob);
-            if believed && (!for_others || len <= most) {
+            if !for_others || len <= most {
                 self.offer(from, blob, len.min(LONGEST));
             }
         }

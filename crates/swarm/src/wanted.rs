@@ -239,6 +239,15 @@ impl WantList {
         }
     }
 
+    /// Whom the first of what is needed next was asked of.
+    pub(crate) fn first_awaited(&self) -> Vec<ConnectionId> {
+        let first = self.awaited.first().and_then(|(_, blob)| self.get(blob));
+        match first.map(|wanted| &wanted.state) {
+            Some(State::Requested(asked)) => asked.iter().map(|(of, _)| *of).collect(),
+            Some(State::Idle | State::Storing) | None => Vec::new(),
+        }
+    }
+
     /// Whether nothing that is asked for is needed before a blob that is
     /// needed next.
     pub(crate) fn is_first_awaited(&self, blob: &BlobId) -> bool {

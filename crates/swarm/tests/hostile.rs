@@ -18,7 +18,7 @@ use samara_core::identity::Proof;
 use samara_core::message::{ErrorCode, Features, Handshake, Hops, PROTOCOL_VERSION, Reach};
 use samara_core::{BlobId, MemberId, Message, RequestId, Topic};
 use samara_swarm::{
-    Cause, Event, Input, Output, Path, Problem, Rate, Rates, StoreFailure, Target, TransferId,
+    Cause, Event, Input, Output, Path, Problem, Rate, Rates, StoreFailure, Target, Time, TransferId,
 };
 use victim::{Victim, assert_cut, blob, handshake, proof, sent};
 
@@ -314,8 +314,11 @@ fn a_peer_that_asks_and_takes_no_answers_is_cut() {
 fn a_peer_that_takes_nothing_it_is_told_is_let_go() {
     let mut victim = Victim::greeted(Features::default());
     victim.drain();
+    // No timer is left from its beginning.
+    victim.wait(11);
     victim.input(Input::Holding(vec![(blob(1), 100)]));
     let outputs = victim.receive(&Message::Want(vec![(blob(1), Hops::OWN)]));
+    assert_eq!(victim.swarm.wake_at(), Some(Time(71_000)));
     assert_eq!(sent(&outputs), [Message::Have(vec![(blob(1), 100)])]);
     assert_eq!(victim.wait(59), []);
     let outputs = victim.wait(1);
@@ -392,6 +395,22 @@ fn a_download_limit_counts_what_comes_and_not_what_was_claimed() {
     });
     assert_eq!(requested(&outputs), [], "a kilobyte is a second's worth");
     assert_eq!(requested(&victim.wait(2)).len(), 1);
+}
+
+#[test]
+fn more_than_was_given_up_does_not_come_late() {
+    let (mut victim, request) = Victim::asking();
+    victim.receive(&Message::NotFound {
+        request,
+        blob: blob(9),
+    });
+    // Nothing was on its way: NOT_FOUND was the answer.
+    let outputs = victim.receive(&Message::Response {
+        request,
+        blob: blob(9),
+        data: Bytes::from_static(&[0; 50]),
+    });
+    assert_cut(&outputs, ErrorCode::UNEXPECTED);
 }
 
 #[test]

@@ -166,6 +166,21 @@ fn a_keeper_that_does_not_hold_what_it_claimed_is_replaced() {
 }
 
 #[test]
+fn a_keeper_that_claims_and_does_not_find_is_asked_three_times() {
+    let (mut pusher, file) = pushing();
+    pusher.greet(keeper());
+    let blob = file.blobs[0].id();
+    for _ in 0..3 {
+        let (request, nonce) = claim(&mut pusher, blob);
+        pusher.receive(&Message::NotFound { request, blob });
+        hashed(&mut pusher, &file, nonce, stranger().peer());
+    }
+    let outputs = pusher.receive(&Message::Have([(blob, 1040)].into()));
+    let hashes = |output: &Output| matches!(output, Output::Hash { .. });
+    assert!(!outputs.iter().any(hashes), "{outputs:?}");
+}
+
+#[test]
 fn a_keeper_that_does_nothing_about_its_offers_may_keep_them_but_others_get_them_too() {
     let (mut pusher, file) = pushing();
     let blobs = offered(&pusher.greet(keeper()));

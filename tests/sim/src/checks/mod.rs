@@ -159,6 +159,13 @@ impl Checks {
         self.hosts[host.0].dropped.insert(task);
     }
 
+    /// A push begins: what was proven before it counts no more.
+    pub(crate) fn on_push(&mut self, host: Host, task: usize) {
+        if let Some(seen) = self.hosts[host.0].tasks.get_mut(&task) {
+            seen.copies = 0;
+        }
+    }
+
     pub(crate) const fn on_event(&mut self, _at: Moment) {
         self.figures.events += 1;
     }

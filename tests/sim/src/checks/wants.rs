@@ -106,7 +106,14 @@ impl Checks {
         // long it lasts.
         told.made_up += (wants.len() - real) as u64;
         self.figures.made_up.raise(told.made_up);
-        let (told, known) = (told.real, self.known.len());
+        let (told, made_up, known) = (told.real, told.made_up, self.known.len());
+        // Each peer's share of them, told once and taken back once.
+        let shared = 1024 + 64 * (now.seconds() + 1);
+        let most = 2 * shared * self.plan.hosts.len() as u64;
+        if made_up > most {
+            let what = format!("{host:?} passed {made_up} made-up wants on where {most} may be");
+            self.breached(Invariant::Wants, now, what);
+        }
         self.figures.wants.raise((told * 100 / known.max(1)) as u64);
         if told > known * OFTEN {
             let what = format!("{host:?} told {told} wants of {known} blobs on one connection");

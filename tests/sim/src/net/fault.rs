@@ -66,7 +66,10 @@ impl Net {
             }
             Fault::Push {
                 host, task, copies, ..
-            } => self.tell(*host, |peer| peer.push(*task, *copies)),
+            } => {
+                self.checks.on_push(*host, *task);
+                self.tell(*host, |peer| peer.push(*task, *copies));
+            }
             Fault::Play {
                 host, task, chunk, ..
             } => {
