@@ -99,7 +99,8 @@ pub struct Fetch {
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
 
-    /// Give up after so many seconds in which nobody had anything to give
+    /// Give up after so many seconds in which nobody had anything to give, or,
+    /// with --push, proved another copy
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
 

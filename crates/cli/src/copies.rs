@@ -34,7 +34,8 @@ pub async fn make(
             () = contacts.report_next(report) => {}
             _ = ticks.tick() => {
                 if let Some(failure) = contacts.hopeless() {
-                    return Err(failure);
+                    let message = format!("{}; {}", failure.message, left(whole, copies));
+                    return Err(Failure::new(failure.code, message));
                 }
                 if let Some(timeout) = timeout.filter(|most| saw_proof.elapsed() >= *most) {
                     let seconds = timeout.as_secs_f64();

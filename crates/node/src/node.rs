@@ -194,10 +194,7 @@ impl Node {
             node.0.tasks.clone(),
         );
         node.0.tasks.spawn(driver.run(receiver, stop.clone()));
-        let watch = moved::watch(node.commands());
-        node.0
-            .tasks
-            .spawn(stop.clone().run_until_cancelled_owned(watch));
+        node.run_until_stopped(moved::watch(node.commands()));
         node.hold_all().await;
         if let Some(wants) = config.wants {
             node.remember(wants).await;
@@ -210,11 +207,15 @@ impl Node {
             node.keep(&address);
         }
         if let Some((listener, _)) = listener {
-            let limits = config.limits;
-            let accept = websocket::accept(listener, node.commands(), limits, node.0.tasks.clone());
-            node.0.tasks.spawn(stop.run_until_cancelled_owned(accept));
+            let (limits, tasks) = (config.limits, node.0.tasks.clone());
+            node.run_until_stopped(websocket::accept(listener, node.commands(), limits, tasks));
         }
         Ok(node)
+    }
+
+    fn run_until_stopped(&self, task: impl Future<Output: Send> + Send + 'static) {
+        let stop = self.0.stop.clone();
+        self.0.tasks.spawn(stop.run_until_cancelled_owned(task));
     }
 
     /// Where the node accepts WebSockets, with the port that was free.

@@ -69,7 +69,7 @@ pub struct Generosity {
 
 impl Generosity {
     /// How far away those may be that are helped.
-    pub(crate) const fn reach(&self) -> u8 {
+    pub(crate) const fn reach(self) -> u8 {
         if self.stingy { 0 } else { self.sympathy }
     }
 }

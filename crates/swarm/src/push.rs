@@ -446,9 +446,9 @@ impl Swarm {
             let overdue: Vec<_> = push.offered.extract_if(.., |blob| which(blob)).collect();
             let pushed = self.transfers.get_mut(transfer);
             if let Some(pushing) = pushed.and_then(|t| t.pushing.as_mut()) {
-                overdue
-                    .iter()
-                    .for_each(|blob| pushing.unoffer(blob, peer.id));
+                for blob in &overdue {
+                    pushing.unoffer(blob, peer.id);
+                }
             }
             if !overdue.is_empty() {
                 push.overdue.extend(overdue);

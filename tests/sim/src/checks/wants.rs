@@ -46,7 +46,7 @@ impl Standing {
         self.by_talk.retain(|talk, _| !is_over(talk));
     }
 
-    /// A HAVE answers a want, and NOT_FOUND takes the answer back: the want may
+    /// A HAVE answers a want, and `NOT_FOUND` takes the answer back: the want may
     /// be told again.
     pub(super) fn on_heard(&mut self, talk: Talk, message: &Message) {
         let Some(standing) = self.by_talk.get_mut(&talk) else {
