@@ -14,10 +14,6 @@ use crate::face::{ConnectionId, Event, Output, StoreFailure};
 use crate::greet::UNEXPECTED;
 use crate::wanted::{State, Wanted};
 
-/// Bytes that count as progress: a source that sends fewer within its
-/// patience holds blobs up and is let go.
-const PROGRESS: usize = 16 << 10;
-
 /// A blob the driver is storing.
 pub(crate) struct Storing {
     pub(crate) len: usize,
@@ -73,11 +69,7 @@ impl Swarm {
         if !asking.requests.contains_key(&request) {
             return None;
         }
-        asking.pace.received(now, bytes);
-        asking.heard += bytes;
-        if asking.heard >= PROGRESS {
-            asking.progressed(now);
-        }
+        asking.received(now, bytes);
         let asked = asking.requests.get_mut(&request)?;
         if asked.alone && !asked.has_begun() {
             asking.pace.round(now.since(asked.at));
@@ -93,16 +85,18 @@ impl Swarm {
     /// An answer to a request that was given up is late, not wrong; more than
     /// was given up is, and an answer to a request never made.
     fn on_late(&mut self, from: ConnectionId, request: RequestId, bytes: usize) {
-        let bytes = bytes as u64;
-        self.wasted += bytes;
+        let now = self.now;
+        self.wasted += bytes as u64;
         let Some(peer) = self.peer_mut(from) else {
             return;
         };
-        let Some(left) = peer.asking.given_up.checked_sub(bytes) else {
+        let Some(left) = peer.asking.given_up.checked_sub(bytes as u64) else {
             return self.misbehaved(from, UNEXPECTED, "an answer to no request");
         };
         peer.asking.given_up = left;
-        self.download.take(self.now, bytes);
+        // It is at work, and what it owes comes behind this.
+        peer.asking.received(now, bytes);
+        self.download.take(now, bytes as u64);
         self.check_known(from, request);
     }
 

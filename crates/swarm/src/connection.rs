@@ -171,7 +171,20 @@ pub(crate) struct Asking {
     pub(crate) gave: BTreeMap<TransferId, u64>,
 }
 
+/// Bytes that count as progress: a source that sends fewer within its
+/// patience holds blobs up and is let go.
+const PROGRESS: usize = 16 << 10;
+
 impl Asking {
+    /// Bytes came that were asked for some time.
+    pub(crate) fn received(&mut self, now: Time, bytes: usize) {
+        self.pace.received(now, bytes);
+        self.heard += bytes;
+        if self.heard >= PROGRESS {
+            self.progressed(now);
+        }
+    }
+
     /// The peer is of use: it has time again.
     pub(crate) fn progressed(&mut self, now: Time) {
         self.last_heard = now;
