@@ -126,7 +126,7 @@ test("the reader is told which peer sent bytes that are not the file's", async (
   await spoil(seeder.page);
   const reader = await stage.tab(relay.page);
   await reader.openLink(link);
-  await expect(reader.error).toHaveText(/peer [0-9a-f]{8} .*cut off.*wrong blob/);
+  await expect(reader.error).toHaveText(/^Peer [0-9a-f]{8} .*cut off.*wrong blob/);
   await expect(reader.transfer).not.toHaveAttribute("data-state", "done");
 });
 

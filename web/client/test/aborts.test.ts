@@ -4,6 +4,13 @@ import type { Call, Note, Opened, ToPage, ToWorker } from "../src/messages.ts";
 import { SamaraPeer } from "../src/samara.ts";
 import { Transfers } from "../src/worker/transfers.ts";
 
+// A page is an event target; Node's global scope is none.
+const page = new EventTarget();
+Object.assign(globalThis, {
+  addEventListener: page.addEventListener.bind(page),
+  removeEventListener: page.removeEventListener.bind(page),
+});
+
 const NOTHING = {
   bytes: 0,
   totalBytes: 0,
