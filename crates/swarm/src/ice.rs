@@ -21,6 +21,9 @@ const RELAYS: usize = 4;
 /// browser warns of more than four.
 const USED: usize = 8;
 
+/// Servers are used for so long at least: each change has channels tried again.
+const LIFETIME_LEAST: Millis = Millis::seconds(60);
+
 /// What one relay named.
 pub(crate) struct Named {
     servers: Vec<IceServer>,
@@ -49,7 +52,7 @@ impl Swarm {
         let servers = servers.into_iter();
         let servers = servers.filter_map(|server| usable(server, host_of(address)));
         let servers: Vec<_> = servers.take(USED).collect();
-        let until = self.now + Millis::seconds(lifetime.into());
+        let until = self.now + Millis::seconds(lifetime.into()).max(LIFETIME_LEAST);
         self.arm(until);
         let before = self.ice_servers();
         if self.ice.len() >= RELAYS && !self.ice.contains_key(&id) {
@@ -80,8 +83,13 @@ impl Swarm {
             let urls = |servers: &[IceServer]| -> Vec<_> {
                 servers.iter().map(|server| server.url.clone()).collect()
             };
-            // New credentials open no new ways.
-            if urls(&servers) != urls(before) {
+            // New credentials open no new ways, and a relay that names others
+            // again and again does not have channels tried without end.
+            let rested = self
+                .ice_looked_at
+                .is_none_or(|at| at + LIFETIME_LEAST <= self.now);
+            if urls(&servers) != urls(before) && rested {
+                self.ice_looked_at = Some(self.now);
                 self.look_again();
             }
             self.outputs.push_back(Output::IceServers(servers));

@@ -148,6 +148,8 @@ pub struct Swarm {
     kept: BTreeMap<String, Kept>,
     /// What relays named, by relay.
     ice: BTreeMap<PeerId, Named>,
+    /// When channels were last tried again because of that.
+    ice_looked_at: Option<Time>,
     bans: Bans,
     ledger: Ledger,
 }
@@ -187,6 +189,7 @@ impl Swarm {
             rooms: BTreeMap::new(),
             kept: BTreeMap::new(),
             ice: BTreeMap::new(),
+            ice_looked_at: None,
             ledger: Ledger::default(),
         }
     }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use rtc_stun::fingerprint::FINGERPRINT;
 use rtc_stun::message::{BINDING_REQUEST, BINDING_SUCCESS, Message, is_stun_message};
@@ -12,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 /// The longest packet that is read whole; a question is shorter.
 const LONGEST: usize = 1500;
+
+/// Between an error of the socket and the next look at it, which may fail again.
+const AFTER_ERROR: Duration = Duration::from_millis(10);
 
 /// A socket that answers once it is told to.
 pub(crate) struct Stun {
@@ -37,6 +41,7 @@ impl Stun {
             // A datagram refused by its receiver is reported here, and is none
             // of the next one's business.
             let Ok((len, from)) = self.socket.recv_from(&mut buf).await else {
+                tokio::time::sleep(AFTER_ERROR).await;
                 continue;
             };
             if let Some(answer) = answer(&buf[..len], from) {

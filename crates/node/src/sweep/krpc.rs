@@ -135,8 +135,46 @@ fn encode(q: &'static str, a: Arguments<'_>, transaction: Transaction) -> Vec<u8
     serde_bencode::to_bytes(&query).expect("byte strings and numbers can be written")
 }
 
+/// Lists and dictionaries within each other that an answer may have: the
+/// library reads them by recursion.
+const DEPTH: usize = 16;
+
+/// Whether nothing in a packet lies deeper than [`DEPTH`]. What is no bencode
+/// is left for its reader to find.
+fn is_flat(mut packet: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    while let Some((first, rest)) = packet.split_first() {
+        packet = rest;
+        match first {
+            b'd' | b'l' => depth += 1,
+            b'e' => depth = depth.saturating_sub(1),
+            b'i' => {
+                let end = rest.iter().position(|byte| *byte == b'e');
+                packet = end.and_then(|end| rest.get(end + 1..)).unwrap_or_default();
+            }
+            b'0'..=b'9' => {
+                let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                let more = rest.iter().take(digits.min(6));
+                let len = more.fold(usize::from(first - b'0'), |len, digit| {
+                    len * 10 + usize::from(digit - b'0')
+                });
+                // The colon, and the bytes.
+                packet = rest.get(digits + 1 + len..).unwrap_or_default();
+            }
+            _ => return true,
+        }
+        if depth > DEPTH {
+            return false;
+        }
+    }
+    true
+}
+
 /// Reads an answer; `None` if it is none.
 pub(super) fn answer(packet: &[u8]) -> Option<Answer> {
+    if !is_flat(packet) {
+        return None;
+    }
     let read: Read = serde_bencode::from_bytes(packet).ok()?;
     let transaction = Transaction(read.t.as_slice().try_into().ok()?);
     let said = match read.y.as_slice() {
@@ -218,14 +256,20 @@ mod tests {
     fn what_is_no_answer_is_none() {
         let queries = get_peers(&OWN, &HASH, T);
         let nested = [b'l'; MAX_PACKET];
-        let packets: [&[u8]; 6] = [
+        // In a field that nobody reads.
+        let deep = [b"d1:a", &nested[4..]].concat();
+        let deeper = [b"d1:ai5e1:b2:le", &nested[14..]].concat();
+        let packets: [&[u8]; 8] = [
             b"",
             b"d1:rd2:id3:abce1:t4:aabb1:y1:re",
             b"d1:rd2:id20:abcdefghij0123456789e1:t2:aa1:y1:re",
             b"d1:t4:aabb1:y99999999999999999999:re",
             &queries,
             &nested,
+            &deep,
+            &deeper,
         ];
+        assert!(!is_flat(&deep) && !is_flat(&deeper));
         for packet in packets {
             assert_eq!(answer(packet), None);
         }
