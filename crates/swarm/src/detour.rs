@@ -358,8 +358,6 @@ impl Swarm {
 impl Peer {
     /// Whether nothing is on its way to or from it that was asked for.
     fn owes_nothing(&self) -> bool {
-        let asks = &self.serving;
-        let asked = asks.queue.len() + asks.loading.len() + asks.sending.len();
-        self.asking.requests.is_empty() && asked == 0
+        self.asking.requests.is_empty() && self.serving.is_idle()
     }
 }
