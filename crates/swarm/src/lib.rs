@@ -397,6 +397,13 @@ impl Swarm {
                     "a room's message where no rooms are",
                 );
             }
+            Message::Forward { .. } | Message::Taken { .. } => {
+                self.misbehaved(
+                    from,
+                    greet::UNEXPECTED,
+                    "a message that relays send each other",
+                );
+            }
         }
     }
 }

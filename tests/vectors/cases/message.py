@@ -77,6 +77,9 @@ def messages() -> dict:
         ("ICE_SERVERS", "none", {"lifetime": 0, "servers": []}),
         ("ICE_SERVERS", "", {"lifetime": 3600, "servers": [STUN, TURN]}),
         ("ICE_SERVERS", "as many as may be", {"lifetime": 60, "servers": [TURN] * 16}),
+        ("FORWARD", "", forwarded(squares(45))),
+        ("FORWARD", "of nothing", forwarded("")),
+        ("TAKEN", "", {"topic": TOPIC, "from": MEMBER, "bytes": 65_600}),
     )
     return {
         "messages": [
@@ -102,6 +105,10 @@ def held(blob: str, length: int) -> dict:
 
 def wanted(blob: str, hops: int) -> dict:
     return {"blob": blob, "hops": hops}
+
+
+def forwarded(sealed: bytes | str) -> dict:
+    return {"topic": TOPIC, "from": MEMBER, "to": OTHER_MEMBER, "sealed": sealed}
 
 
 def there(member: str, reach: int) -> dict:
@@ -160,5 +167,7 @@ def refused() -> list[dict]:
             encode("ICE_SERVERS", {"lifetime": 60, "servers": [STUN] * 17}),
             "range",
         ),
+        ("FORWARD without a receiver", b"\x18" + bytes(28), "truncated"),
+        ("TAKEN with more", b"\x19" + bytes(33), "range"),
     )
     return [{"name": name, "bytes": data, "reason": reason} for name, data, reason in cases]

@@ -25,6 +25,8 @@ TYPES = {
     "SIGNAL": 21,
     "SOURCES": 22,
     "ICE_SERVERS": 23,
+    "FORWARD": 24,
+    "TAKEN": 25,
 }
 
 # Field name, then how it is written, in the order on the wire.
@@ -61,6 +63,8 @@ LAYOUTS = {
         ("lifetime", "u32"),
         ("servers", (("url", "short"), ("username", "short"), ("credential", "short"))),
     ),
+    "FORWARD": (("topic", "hex"), ("from", "hex"), ("to", "hex"), ("sealed", "hex")),
+    "TAKEN": (("topic", "hex"), ("from", "hex"), ("bytes", "u32")),
 }
 LAYOUTS["HANDSHAKE_ACK"] = (*LAYOUTS["HANDSHAKE"], ("proof", "hex"))
 LAYOUTS["PROOF"] = (("proof", "hex"),)

@@ -30,6 +30,8 @@ const TYPES: Record<number, PeerMessage["type"]> = {
   21: "SIGNAL",
   22: "SOURCES",
   23: "ICE_SERVERS",
+  24: "FORWARD",
+  25: "TAKEN",
 };
 
 const MESSAGES: Record<string, RegExp> = {

@@ -217,6 +217,22 @@ impl From<Message> for Form {
                 lifetime,
                 servers: servers.into_iter().map(Into::into).collect(),
             },
+            Message::Forward {
+                topic,
+                from,
+                to,
+                sealed,
+            } => Self::Forward {
+                topic: topic.to_string(),
+                from: member_text(from),
+                to: member_text(to),
+                sealed,
+            },
+            Message::Taken { topic, from, bytes } => Self::Taken {
+                topic: topic.to_string(),
+                from: member_text(from),
+                bytes,
+            },
         }
     }
 }
@@ -350,6 +366,22 @@ impl TryFrom<Form> for Message {
             Form::IceServers { lifetime, servers } => Self::IceServers {
                 lifetime,
                 servers: servers.into_iter().map(Into::into).collect(),
+            },
+            Form::Forward {
+                topic,
+                from,
+                to,
+                sealed,
+            } => Self::Forward {
+                topic: topic.parse()?,
+                from: MemberId(hex64(&from)?),
+                to: MemberId(hex64(&to)?),
+                sealed,
+            },
+            Form::Taken { topic, from, bytes } => Self::Taken {
+                topic: topic.parse()?,
+                from: MemberId(hex64(&from)?),
+                bytes,
             },
         })
     }

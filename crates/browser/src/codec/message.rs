@@ -46,7 +46,9 @@ export type PeerMessage =
   | { type: 'LEFT'; topic: string; member: string }
   | { type: 'SIGNAL'; topic: string; member: string; sealed: Uint8Array }
   | { type: 'SOURCES'; topic: string; addresses: string[] }
-  | { type: 'ICE_SERVERS'; lifetime: number; servers: PeerIceServer[] };
+  | { type: 'ICE_SERVERS'; lifetime: number; servers: PeerIceServer[] }
+  | { type: 'FORWARD'; topic: string; from: string; to: string; sealed: Uint8Array }
+  | { type: 'TAKEN'; topic: string; from: string; bytes: number };
 "#;
 
 #[wasm_bindgen]
@@ -184,6 +186,17 @@ pub(super) enum Form {
     IceServers {
         lifetime: u32,
         servers: Vec<HostIceServer>,
+    },
+    Forward {
+        topic: String,
+        from: String,
+        to: String,
+        sealed: Bytes,
+    },
+    Taken {
+        topic: String,
+        from: String,
+        bytes: u32,
     },
 }
 

@@ -123,6 +123,20 @@ fn fields(kind: u8, reader: &mut Reader<'_>, bytes: &Bytes) -> Result<Message, D
         }
         22 => sources(reader)?,
         23 => ice_servers(reader)?,
+        24 => {
+            let (topic, from, to) = (topic(reader)?, member(reader)?, member(reader)?);
+            return Ok(Message::Forward {
+                topic,
+                from,
+                to,
+                sealed: rest(reader, bytes),
+            });
+        }
+        25 => Message::Taken {
+            topic: topic(reader)?,
+            from: member(reader)?,
+            bytes: reader.u32()?,
+        },
         unknown => return Err(DecodeError::UnknownType(unknown)),
     };
     if reader.is_empty() {

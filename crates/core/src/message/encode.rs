@@ -111,6 +111,19 @@ impl Message {
                 put_sources(&mut out, topic.as_bytes(), addresses);
             }
             Self::IceServers { lifetime, servers } => put_servers(&mut out, *lifetime, servers),
+            Self::Forward {
+                topic,
+                from,
+                to,
+                sealed,
+            } => {
+                let [from, to] = [from.0, to.0].map(u64::to_be_bytes);
+                put(&mut out, 24, &[topic.as_bytes(), &from, &to, sealed]);
+            }
+            Self::Taken { topic, from, bytes } => {
+                let (from, bytes) = (from.0.to_be_bytes(), bytes.to_be_bytes());
+                put(&mut out, 25, &[topic.as_bytes(), &from, &bytes]);
+            }
         }
         Bytes::from(out)
     }
@@ -119,7 +132,7 @@ impl Message {
     fn encoded_len(&self) -> usize {
         64 + match self {
             Self::Response { data, .. } | Self::Part { data, .. } => data.len(),
-            Self::Signal { sealed, .. } => sealed.len(),
+            Self::Signal { sealed, .. } | Self::Forward { sealed, .. } => sealed.len(),
             Self::HaveBits { bits, .. } => bits.len(),
             Self::Have(blobs) => blobs.len() * 36,
             Self::Want(blobs) => blobs.len() * 33,
@@ -135,7 +148,8 @@ impl Message {
             | Self::Join { .. }
             | Self::Leave { .. }
             | Self::Joined { .. }
-            | Self::Left { .. } => 0,
+            | Self::Left { .. }
+            | Self::Taken { .. } => 0,
         }
     }
 }

@@ -2,7 +2,8 @@
 //! (`docs/protocol.md`, "Messages").
 //!
 //! Types below 16 are the blob protocol between any two peers. Types from 16
-//! are between a peer and a relay, about rooms. Decoding slices the received
+//! are between a peer and a relay, about rooms, and those from 24 between two
+//! relays. Decoding slices the received
 //! bytes and copies no data; what a message means is the machine's business.
 
 mod decode;
@@ -328,5 +329,27 @@ pub enum Message {
         lifetime: u32,
         /// At most [`IceServer::MOST`].
         servers: Vec<IceServer>,
+    },
+    /// 24: a signal from a member of one relay's room to one of another's,
+    /// between the two relays.
+    Forward {
+        /// The room.
+        topic: Topic,
+        /// Who sealed it.
+        from: MemberId,
+        /// For whom.
+        to: MemberId,
+        /// Opaque to both relays.
+        sealed: Bytes,
+    },
+    /// 25: so many bytes that a member had forwarded are on their way to their
+    /// receivers, or dropped: it may have as many forwarded again.
+    Taken {
+        /// The room.
+        topic: Topic,
+        /// Who sealed them.
+        from: MemberId,
+        /// Of sealed signals.
+        bytes: u32,
     },
 }

@@ -62,6 +62,10 @@ pub struct Fields {
     addresses: Option<Vec<String>>,
     lifetime: Option<u32>,
     servers: Option<Vec<ServerFields>>,
+    from: Option<Hex>,
+    to: Option<Hex>,
+    #[serde(rename = "bytes")]
+    taken: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -173,6 +177,17 @@ impl Fields {
             22 => Message::Sources {
                 topic,
                 addresses: self.addresses.expect(HAS),
+            },
+            24 => Message::Forward {
+                topic,
+                from: member(&self.from.expect(HAS)),
+                to: member(&self.to.expect(HAS)),
+                sealed: bytes(self.sealed),
+            },
+            25 => Message::Taken {
+                topic,
+                from: member(&self.from.expect(HAS)),
+                bytes: self.taken.expect(HAS),
             },
             unknown => panic!("the vectors have a message of type {unknown}"),
         }
