@@ -9,8 +9,11 @@
 //! The blob protocol is spoken by the node of `samara-node`; this crate owns
 //! the sockets and takes out of them the messages about rooms.
 
+mod bridge;
 mod config;
+mod ending;
 mod health;
+mod heard;
 mod http;
 mod ice;
 mod limits;
@@ -18,6 +21,7 @@ mod log;
 mod lookout;
 mod metrics;
 mod page;
+mod rates;
 mod rooms;
 mod run;
 mod server;

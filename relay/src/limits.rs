@@ -51,6 +51,32 @@ pub struct Limits {
     /// Bytes of the relay's own messages about rooms queued for one
     /// connection. A connection that needs more is too slow and is cut off.
     pub notices_queue: u32,
+    /// Links to other relays; those that others dialed are half of them at most.
+    pub links: usize,
+    /// Members of another relay that are known by one link; of one topic as
+    /// many as [`Limits::members_told`].
+    pub members_per_link: usize,
+    /// Members that a link may tell of, as coming or going, in a second. A relay
+    /// that tells more is read more slowly.
+    pub told_per_second: NonZeroU32,
+    /// The same at once.
+    pub told_at_once: NonZeroU32,
+    /// Bytes that one member has under way to members of another relay.
+    pub forward_window: u32,
+    /// Addresses out of the DHT that are remembered, as those of relays or of none.
+    pub relay_addresses: usize,
+    /// Addresses that are dialed at once, to see whether a relay is there.
+    pub relay_dials: usize,
+    /// From dialing such an address to a WebSocket.
+    pub relay_dial: Duration,
+    /// Before dialing an address again where no relay was.
+    pub relay_again: Duration,
+    /// Before dialing a relay again whose link ended; doubles each time.
+    pub relink_first: Duration,
+    /// The longest wait before that.
+    pub relink_most: Duration,
+    /// A link with nobody in a room of both relays is closed after so long.
+    pub link_idle: Duration,
     /// Topics that one connection's JOINs have looked up in the DHT at once, in
     /// a minute; further ones are looked up later.
     pub lookups_per_minute: NonZeroU32,
@@ -88,6 +114,18 @@ impl Default for Limits {
             forwarded_queue: 4 << 20,
             forward_wait: Duration::from_secs(5),
             notices_queue: 1 << 20,
+            links: 256,
+            members_per_link: 8192,
+            told_per_second: rate(200),
+            told_at_once: rate(8192),
+            forward_window: 256 << 10,
+            relay_addresses: 4096,
+            relay_dials: 16,
+            relay_dial: Duration::from_secs(5),
+            relay_again: Duration::from_mins(15),
+            relink_first: Duration::from_secs(1),
+            relink_most: Duration::from_mins(1),
+            link_idle: Duration::from_mins(2),
             lookups_per_minute: rate(30),
             lookup_again_first: Duration::from_mins(1),
             lookup_again_most: Duration::from_mins(15),

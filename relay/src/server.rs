@@ -14,7 +14,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use metrics::Gauge;
 use samara_core::message::Features;
-use samara_core::{MemberId, Topic};
+use samara_core::{MemberId, PeerSecret, Topic};
 use samara_node::{BindError, DhtConfig, Ledger, Node, NodeConfig, StatusFile, Wants, bind};
 use samara_store::{Options, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::bridge::{self, Bridge};
 use crate::config::{Config, OwnStun};
 use crate::health::Health;
 use crate::ice::{Offer, Stun};
@@ -70,6 +71,8 @@ pub struct Server {
 pub(crate) struct Shared {
     pub node: Node,
     pub rooms: Arc<Rooms>,
+    /// Nothing if it is to have no links to other relays.
+    pub bridge: Option<Bridge>,
     pub lookout: Option<Lookout>,
     pub ice: Offer,
     pub metrics: Metrics,
@@ -94,18 +97,25 @@ impl Server {
     /// Starts a relay on the current tokio runtime.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let (listener, addr) = bind(config.listen).await?;
-        let node = start_node(&config).await?;
+        let (node, secret) = start_node(&config).await?;
         let stun = bind_stun(config.ice.own, addr).await?;
         let ice = Offer::new(&config.ice, stun.as_ref().map(|stun| stun.port));
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
         let rooms = Arc::new(Rooms::new(&config.limits, metrics.rooms.clone()));
+        let sockets = TaskTracker::new();
+        let bridge = config.bridge.then(|| {
+            let (limits, metrics) = (config.limits.clone(), metrics.clone());
+            let (sockets, stop) = (sockets.clone(), stop.clone());
+            Bridge::new(secret, Arc::clone(&rooms), limits, metrics, sockets, stop)
+        });
         let lookout = node.dht().zip(config.dht.as_ref()).map(|(dht, asked)| {
             let (limits, metrics) = (config.limits.clone(), metrics.clone());
             Lookout::new(
                 dht,
                 asked,
                 Arc::clone(&rooms),
+                bridge.clone(),
                 limits,
                 metrics,
                 stop.clone(),
@@ -114,13 +124,14 @@ impl Server {
         let shared = Arc::new(Shared {
             node,
             rooms,
+            bridge,
             lookout,
             ice,
             metrics,
             places: Arc::new(Semaphore::new(config.limits.connections)),
             limits: config.limits,
             log_addresses: config.log_addresses,
-            sockets: TaskTracker::new(),
+            sockets,
             stop: stop.clone(),
             started: Instant::now(),
             numbers: AtomicU64::new(1),
@@ -202,10 +213,13 @@ impl Drop for Place {
 }
 
 fn router(shared: Arc<Shared>) -> Router {
-    let router = page::router()
+    let mut router = page::router()
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .route("/ws", get(socket::accept));
+    if shared.bridge.is_some() {
+        router = router.route(bridge::ENDPOINT, get(bridge::accept));
+    }
     page::with_headers(router).with_state(shared)
 }
 
@@ -248,11 +262,11 @@ async fn bind_stun(own: OwnStun, listen: SocketAddr) -> Result<Option<Stun>, Sta
     }
 }
 
-async fn start_node(config: &Config) -> Result<Node, StartError> {
+async fn start_node(config: &Config) -> Result<(Node, PeerSecret), StartError> {
     let (dir, max_bytes) = (config.store.clone(), config.max_store);
     let opened = tokio::task::spawn_blocking(move || open_store(&dir, max_bytes)).await;
     let (store, identity) = opened.expect("opening a store does not panic")?;
-    let mut node = NodeConfig::new(store, identity);
+    let mut node = NodeConfig::new(store, identity.clone());
     node.ledger = Some(Ledger::beside(&config.store));
     node.wants = Some(Wants::beside(&config.store));
     node.status = Some(StatusFile::beside(&config.store));
@@ -271,13 +285,13 @@ async fn start_node(config: &Config) -> Result<Node, StartError> {
         .filter(|dht| dht.announce_port.is_some());
     node.sweep = swept.and_then(|dht| dht.announce_blobs);
     node.announce_port = swept.and_then(|dht| dht.announce_port);
-    Ok(Node::start(node).await?)
+    Ok((Node::start(node).await?, identity))
 }
 
 fn open_store(
     dir: &Path,
     max_bytes: Option<std::num::NonZeroU64>,
-) -> Result<(Store, samara_core::PeerSecret), StartError> {
+) -> Result<(Store, PeerSecret), StartError> {
     let store = Store::open(dir, Options { max_bytes })?;
     let identity = samara_node::identity(dir)?;
     Ok((store, identity))

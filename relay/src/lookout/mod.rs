@@ -1,9 +1,10 @@
 //! Eyes in the DHT for browsers, which have none of their own.
 //!
 //! While a room has members, its topic is looked up now and then, once for all
-//! of them, and they are told whom native peers' announcements name. A relay
-//! that the world can reach also announces itself under the topic, so that
-//! native peers find its members.
+//! of them, and they are told whom native peers' announcements name. Where
+//! another relay is named, the two are linked. A relay that the world can reach
+//! also announces itself under the topic, so that native peers and other relays
+//! find its members.
 
 mod filter;
 mod watch;
@@ -18,6 +19,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bridge::Bridge;
 use crate::config;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -33,6 +35,7 @@ struct Inner {
     filter: Filter,
     announce_port: Option<u16>,
     rooms: Arc<Rooms>,
+    bridge: Option<Bridge>,
     limits: Limits,
     metrics: Metrics,
     topics: Mutex<HashMap<Topic, Watched>>,
@@ -54,6 +57,7 @@ impl Lookout {
         dht: samara_node::Dht,
         config: &config::Dht,
         rooms: Arc<Rooms>,
+        bridge: Option<Bridge>,
         limits: Limits,
         metrics: Metrics,
         stop: CancellationToken,
@@ -63,6 +67,7 @@ impl Lookout {
             filter: Filter::new(config),
             announce_port: config.announce_port,
             rooms,
+            bridge,
             limits,
             metrics,
             topics: Mutex::default(),

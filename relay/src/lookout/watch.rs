@@ -71,6 +71,9 @@ async fn look_up(lookout: &Lookout, topic: Topic) {
                 found.push(address);
             }
         }
+        if let Some(bridge) = &inner.bridge {
+            bridge.found(topic, &found[before..]);
+        }
         let new = found[before..]
             .iter()
             .filter(|found| !known.contains(found));

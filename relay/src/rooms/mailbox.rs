@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::link::Receipt;
 use crate::limits::Limits;
 
 /// A message on its way to a connection. Its place in the queue is free when
@@ -19,6 +20,7 @@ use crate::limits::Limits;
 pub(crate) struct Letter {
     pub message: Bytes,
     _place: OwnedSemaphorePermit,
+    _receipt: Option<Receipt>,
 }
 
 /// The receiver is too slow for what is sent to it.
@@ -75,7 +77,7 @@ impl Mailbox {
         let places = u32::try_from(message.len()).unwrap_or(u32::MAX);
         let notices = Arc::clone(&self.0.notices);
         match notices.try_acquire_many_owned(places) {
-            Ok(place) => self.put(message, place),
+            Ok(place) => self.put(message, place, None),
             Err(_) => self.0.overrun.cancel(),
         }
     }
@@ -88,7 +90,7 @@ impl Mailbox {
         let at_once = forwards.try_acquire_many_owned(places);
         if let Ok(place) = at_once {
             self.0.congested.store(false, Ordering::Relaxed);
-            self.put(message, place);
+            self.put(message, place, None);
             return Ok(());
         }
         if self.0.congested.load(Ordering::Relaxed) {
@@ -100,15 +102,27 @@ impl Mailbox {
             self.0.congested.store(true, Ordering::Relaxed);
             return Err(Congested);
         };
-        self.put(message, place);
+        self.put(message, place, None);
         Ok(())
     }
 
-    fn put(&self, message: Bytes, place: OwnedSemaphorePermit) {
+    /// Sends a signal that came from another relay, if there is room now.
+    pub fn deliver(&self, message: Bytes, receipt: Receipt) -> Result<(), Congested> {
+        let places = u32::try_from(message.len()).unwrap_or(u32::MAX);
+        let places = places.min(self.0.forwards_most);
+        let forwards = Arc::clone(&self.0.forwards);
+        let place = forwards.try_acquire_many_owned(places);
+        let place = place.map_err(|_| Congested)?;
+        self.put(message, place, Some(receipt));
+        Ok(())
+    }
+
+    fn put(&self, message: Bytes, place: OwnedSemaphorePermit, receipt: Option<Receipt>) {
         // A connection that just ended has left its rooms or is about to.
         let _ = self.0.queue.send(Letter {
             message,
             _place: place,
+            _receipt: receipt,
         });
     }
 }

@@ -1,11 +1,13 @@
 //! Rooms: where holders of one link find each other.
 //!
-//! A room exists while it has members. The relay knows its topic and nothing
-//! of what it is about, and tells members only of each other's coming and
-//! going, under numbers that mean nothing elsewhere.
+//! A room exists while it has members, here or on a linked relay. The relay
+//! knows its topic and nothing of what it is about, and tells members only of
+//! each other's coming and going, under numbers that mean nothing elsewhere.
 
+mod link;
 mod mailbox;
 mod room;
+mod sharing;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,41 +17,65 @@ use metrics::Gauge;
 use samara_core::message::Reach;
 use samara_core::{MemberId, Message, Topic};
 
+pub(crate) use link::{Link, Overdrawn};
 pub(crate) use mailbox::{Congested, Letter, Letters, Mailbox};
 use room::{Member, Room};
+pub(crate) use sharing::Delivered;
+use sharing::Shares;
 
 use crate::limits::Limits;
 
 /// All rooms of one relay.
 pub(crate) struct Rooms {
-    by_topic: Mutex<HashMap<Topic, Room>>,
+    state: Mutex<State>,
     count: Gauge,
     members_per_room: usize,
     members_told: usize,
+    members_per_link: usize,
+}
+
+#[derive(Default)]
+struct State {
+    by_topic: HashMap<Topic, Room>,
+    /// Rooms with members here.
+    occupied: u32,
+    /// By the link's number.
+    links: HashMap<u64, Shares>,
 }
 
 /// A room has as many members as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RoomFull;
 
+/// How a member is reached.
+pub(crate) enum Way {
+    /// It is connected to this relay.
+    Here(Mailbox),
+    /// It is connected to another.
+    There(Link),
+}
+
 impl Rooms {
     pub fn new(limits: &Limits, count: Gauge) -> Self {
         Self {
-            by_topic: Mutex::default(),
+            state: Mutex::default(),
             count,
             members_per_room: limits.members_per_room,
             members_told: limits.members_told,
+            members_per_link: limits.members_per_link,
         }
     }
 
-    /// Rooms with members.
+    /// Rooms with members here.
     pub fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().occupied as usize
     }
 
-    /// Whether somebody is in the room.
+    /// Whether somebody here is in the room.
     pub fn has(&self, topic: &Topic) -> bool {
-        self.lock().contains_key(topic)
+        let state = self.lock();
+        let room = state.by_topic.get(topic);
+        room.is_some_and(|room| room.len() > 0)
     }
 
     /// Enters a room: the newcomer hears of the others, they of it. Who is in
@@ -61,11 +87,11 @@ impl Rooms {
         known: Option<MemberId>,
         mailbox: &Mailbox,
     ) -> Result<MemberId, RoomFull> {
-        let mut rooms = self.lock();
-        let room = rooms.entry(topic).or_default();
-        let you = if let Some(you) = known {
+        let mut state = self.lock();
+        let room = state.by_topic.entry(topic).or_default();
+        let (you, first) = if let Some(you) = known {
             room.set_reach(you, reach);
-            you
+            (you, false)
         } else {
             if room.len() >= self.members_per_room {
                 return Err(RoomFull);
@@ -77,62 +103,98 @@ impl Rooms {
                 reach,
             };
             room.tell_newest(self.members_told, &joined.encode());
+            room.tell_links(&joined);
+            let first = room.len() == 0;
             let mailbox = mailbox.clone();
             room.add(you, Member { reach, mailbox });
-            you
+            (you, first)
         };
-        let members = room.newest_but(you, self.members_told);
+        let members = room.others(you, self.members_told);
         let members = Message::Members {
             topic,
             you,
             members,
         };
         mailbox.notify(members.encode());
-        self.counted(&rooms);
+        if first {
+            self.share_first(&mut state, topic);
+            self.occupied(&mut state, 1);
+        }
         Ok(you)
     }
 
-    /// Leaves a room; true if nobody is in it now.
+    /// Leaves a room; true if nobody here is in it now.
     pub fn leave(&self, topic: Topic, member: MemberId) -> bool {
-        let mut rooms = self.lock();
-        let Some(room) = rooms.get_mut(&topic) else {
+        let mut state = self.lock();
+        let Some(room) = state.by_topic.get_mut(&topic) else {
             return true;
         };
         room.remove(member);
+        for link in &room.told {
+            link.forget(topic, member);
+        }
         let empty = room.len() == 0;
         if empty {
-            rooms.remove(&topic);
+            self.share_last(&mut state, topic);
+            self.occupied(&mut state, -1);
         } else {
             let left = Message::Left { topic, member };
             room.tell_newest(self.members_told, &left.encode());
+            room.tell_links(&left);
         }
-        self.counted(&rooms);
         empty
     }
 
-    /// Where to send what is for a member.
-    pub fn mailbox(&self, topic: &Topic, member: MemberId) -> Option<Mailbox> {
-        let rooms = self.lock();
-        let member = rooms.get(topic)?.get(member)?;
-        Some(member.mailbox.clone())
+    /// How to reach a member.
+    pub fn way(&self, topic: &Topic, member: MemberId) -> Option<Way> {
+        let state = self.lock();
+        let room = state.by_topic.get(topic)?;
+        if let Some(member) = room.get(member) {
+            return Some(Way::Here(member.mailbox.clone()));
+        }
+        let away = room.away.get(&member)?;
+        Some(Way::There(away.link.clone()))
     }
 
-    /// Tells the members something.
+    /// Tells the members here something.
     pub fn tell(&self, topic: &Topic, message: &Bytes) {
-        if let Some(room) = self.lock().get(topic) {
+        if let Some(room) = self.lock().by_topic.get(topic) {
             room.tell_newest(self.members_told, message);
         }
     }
 
-    fn counted(&self, rooms: &HashMap<Topic, Room>) {
-        let count = u32::try_from(rooms.len()).unwrap_or(u32::MAX);
-        self.count.set(count);
+    fn occupied(&self, state: &mut State, more: i32) {
+        state.occupied = state.occupied.saturating_add_signed(more);
+        self.count.set(state.occupied);
     }
 
     /// Every change is complete before a panic could come, so a poisoned lock
     /// guards sound rooms.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Topic, Room>> {
-        self.by_topic.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Way {
+    /// Sends a member's signal; waits a while for room.
+    pub async fn forward(
+        &self,
+        topic: Topic,
+        from: MemberId,
+        to: MemberId,
+        sealed: Bytes,
+    ) -> Result<(), Congested> {
+        match self {
+            Self::Here(mailbox) => {
+                let signal = Message::Signal {
+                    topic,
+                    member: from,
+                    sealed,
+                };
+                mailbox.forward(signal.encode()).await
+            }
+            Self::There(link) => link.forward(topic, from, to, sealed).await,
+        }
     }
 }
 
@@ -188,7 +250,7 @@ mod tests {
         };
         assert_eq!(next(&mut to_b), Some(left));
         assert_eq!(next(&mut to_a), None);
-        assert!(rooms.mailbox(&TOPIC, a).is_none());
+        assert!(rooms.way(&TOPIC, a).is_none());
         assert!(rooms.leave(TOPIC, b));
         assert_eq!(rooms.len(), 0);
     }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
-use samara_core::MemberId;
 use samara_core::message::Reach;
+use samara_core::{MemberId, Message};
 
+use super::link::Link;
 use super::mailbox::Mailbox;
 
 /// A member, as the relay knows it.
@@ -14,15 +15,25 @@ pub(super) struct Member {
     pub mailbox: Mailbox,
 }
 
+/// A member of another relay's room of the same topic.
+pub(super) struct Away {
+    pub reach: Reach,
+    pub link: Link,
+}
+
 /// Members in the order of their coming.
 #[derive(Default)]
 pub(super) struct Room {
     came: HashMap<MemberId, u64>,
     members: BTreeMap<u64, (MemberId, Member)>,
     next: u64,
+    pub away: BTreeMap<MemberId, Away>,
+    /// Relays that are told of the members here.
+    pub told: Vec<Link>,
 }
 
 impl Room {
+    /// Members here.
     pub fn len(&self) -> usize {
         self.members.len()
     }
@@ -32,11 +43,32 @@ impl Room {
         self.members.get(came).map(|(_, member)| member)
     }
 
+    /// Whether nobody here or elsewhere is known to be in it.
+    pub fn is_unused(&self) -> bool {
+        self.members.is_empty() && self.away.is_empty()
+    }
+
+    /// Whether somebody is in it under this number.
+    pub fn has(&self, id: MemberId) -> bool {
+        self.came.contains_key(&id) || self.away.contains_key(&id)
+    }
+
+    /// Whether a relay is told of it, or told of members.
+    pub fn is_shared_with(&self, link: &Link) -> bool {
+        self.told.contains(link) || self.away.values().any(|away| away.link == *link)
+    }
+
+    /// The members that a relay told of.
+    pub fn away_by(&self, link: &Link) -> Vec<MemberId> {
+        let by_link = self.away.iter().filter(|(_, away)| away.link == *link);
+        by_link.map(|(id, _)| *id).collect()
+    }
+
     /// An id nobody can guess and nobody here has.
     pub fn free_id(&self) -> MemberId {
         loop {
             let id = getrandom::u64().expect("the system gave random bytes at the start too");
-            if !self.came.contains_key(&MemberId(id)) {
+            if !self.has(MemberId(id)) {
                 return MemberId(id);
             }
         }
@@ -61,11 +93,22 @@ impl Room {
         }
     }
 
-    /// The newest members but `you`, the newest first.
-    pub fn newest_but(&self, you: MemberId, most: usize) -> Vec<(MemberId, Reach)> {
-        let newest = self.members.values().rev();
-        let others = newest.filter(|(id, _)| *id != you).take(most);
-        others.map(|(id, member)| (*id, member.reach)).collect()
+    /// The newest members here.
+    pub fn newest(&self, most: usize) -> Vec<(MemberId, Reach)> {
+        let newest = self.members.values().rev().take(most);
+        newest.map(|(id, member)| (*id, member.reach)).collect()
+    }
+
+    /// The newest members but `you`, the newest first, and then members of
+    /// other relays, for whom at least half of the places are.
+    pub fn others(&self, you: MemberId, most: usize) -> Vec<(MemberId, Reach)> {
+        let here = most - self.away.len().min(most / 2);
+        let mut others = self.newest(here + 1);
+        others.retain(|(id, _)| *id != you);
+        others.truncate(here);
+        let away = self.away.iter().map(|(id, away)| (*id, away.reach));
+        others.extend(away.take(most - others.len()));
+        others
     }
 
     /// Tells the newest members. Older ones, in a room that large, learn of
@@ -73,6 +116,13 @@ impl Room {
     pub fn tell_newest(&self, most: usize, message: &Bytes) {
         for (_, member) in self.members.values().rev().take(most) {
             member.mailbox.notify(message.clone());
+        }
+    }
+
+    /// Tells the relays that are told of the members here.
+    pub fn tell_links(&self, message: &Message) {
+        for link in &self.told {
+            link.notify(message);
         }
     }
 }

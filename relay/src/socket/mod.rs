@@ -4,9 +4,6 @@
 //! connection costs the node nothing before it has sent its HANDSHAKE, and is
 //! in no room before its PROOF.
 
-mod ending;
-mod heard;
-mod rates;
 mod receive;
 mod send;
 mod session;
@@ -25,10 +22,12 @@ use futures_util::stream::{SplitSink, SplitStream};
 use samara_core::message::MAX_MESSAGE_LEN;
 use samara_node::{Attached, Path};
 
+use crate::ending::Ending;
+use crate::heard::Heard;
 use crate::rooms::Mailbox;
+pub(crate) use send::FAREWELL;
+
 use crate::server::{Place, Shared};
-use ending::Ending;
-use heard::Heard;
 use send::Queues;
 use session::Session;
 

@@ -10,9 +10,9 @@ use samara_core::message::Features;
 use samara_node::Incoming;
 use tokio::time::Interval;
 
-use super::ending::Ending;
-use super::heard::Heard;
 use super::session::Session;
+use crate::ending::Ending;
+use crate::heard::Heard;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 

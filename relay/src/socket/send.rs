@@ -8,7 +8,7 @@ use futures_util::{Sink, SinkExt as _};
 use samara_node::Outgoing;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
-use super::ending::Ending;
+use crate::ending::Ending;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::rooms::{Letter, Letters};
@@ -18,7 +18,7 @@ use crate::rooms::{Letter, Letters};
 const FLUSH: usize = 256 << 10;
 
 /// How long a peer that is cut off has to take the reason.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Everything that is to go out on a connection.
 pub(super) struct Queues {

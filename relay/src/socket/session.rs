@@ -8,13 +8,13 @@ use samara_core::message::{ErrorCode, Features, Reach};
 use samara_core::{MemberId, Message, RequestId, Topic};
 use tokio::time::Interval;
 
-use super::ending::Ending;
-use super::rates::Rates;
+use crate::ending::Ending;
+use crate::rates::Rates;
 use crate::rooms::{Congested, Mailbox, RoomFull};
 use crate::server::Shared;
 
 /// Type bytes of the messages about rooms.
-const ROOM_TYPES: std::ops::RangeInclusive<u8> = 16..=23;
+const ROOM_TYPES: std::ops::RangeInclusive<u8> = 16..=25;
 
 /// A connection as a member of rooms. Dropped, it leaves them.
 pub(super) struct Session {
@@ -79,6 +79,8 @@ impl Session {
             | Message::Left { .. }
             | Message::Sources { .. }
             | Message::IceServers { .. }
+            | Message::Forward { .. }
+            | Message::Taken { .. }
             | Message::Handshake(_)
             | Message::HandshakeAck(..)
             | Message::Proof(_)
@@ -133,10 +135,8 @@ impl Session {
             self.refuse(ErrorCode::NO_MEMBER, "you are not in that room");
             return Ok(());
         };
-        while let Some(wait) = self.rates.forward(sealed.len()) {
-            tokio::time::sleep(wait).await;
-        }
-        let Some(mailbox) = self.shared.rooms.mailbox(&topic, to) else {
+        self.rates.forward(sealed.len()).await;
+        let Some(way) = self.shared.rooms.way(&topic, to) else {
             // The error alone does not say who is gone.
             let left = Message::Left { topic, member: to };
             self.mailbox.notify(left.encode());
@@ -144,12 +144,7 @@ impl Session {
             return Ok(());
         };
         let bytes = sealed.len() as u64;
-        let signal = Message::Signal {
-            topic,
-            member: from,
-            sealed,
-        };
-        if mailbox.forward(signal.encode()).await == Err(Congested) {
+        if way.forward(topic, from, to, sealed).await == Err(Congested) {
             self.shared.metrics.signals_dropped.increment(1);
             self.refuse(ErrorCode::TOO_MANY, "that member is too slow");
         } else {

@@ -148,7 +148,12 @@ pub struct Peer {
 impl Peer {
     /// Connects and says nothing.
     pub async fn dial(addr: SocketAddr) -> Self {
-        let (socket, _) = connect_async(format!("ws://{addr}/ws")).await.unwrap();
+        Self::dial_at(addr, "/ws").await
+    }
+
+    /// The same at another path.
+    pub async fn dial_at(addr: SocketAddr, path: &str) -> Self {
+        let (socket, _) = connect_async(format!("ws://{addr}{path}")).await.unwrap();
         Self { socket }
     }
 

@@ -7,7 +7,7 @@ use samara_core::{Message, RequestId};
 
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     #[error("it closed the connection")]
     Closed,
     #[error("the connection broke")]
@@ -30,6 +30,22 @@ pub(super) enum Ending {
     LongSignal,
     #[error("it takes messages too slowly")]
     Slow,
+    #[error("it did not prove that it is who it says")]
+    NotProven,
+    #[error("it forwarded more than may be under way")]
+    Overdrawn,
+    #[error("it named more members than a room's newest")]
+    Crowd,
+    #[error("it speaks another version of the protocol")]
+    Version,
+    #[error("there is another link between the two")]
+    Linked,
+    #[error("it is this relay itself")]
+    Myself,
+    #[error("there are as many links as may be")]
+    Full,
+    #[error("nobody is in a room of both any more")]
+    Idle,
     #[error("it was silent for too long")]
     Silent,
     #[error("the blob protocol ended it")]
@@ -59,8 +75,19 @@ impl Ending {
             Self::NoHandshake | Self::NoProof | Self::Unexpected => Some(ErrorCode::UNEXPECTED),
             Self::LateHandshake | Self::Silent => Some(ErrorCode::TIMEOUT),
             Self::Text | Self::Malformed => Some(ErrorCode::MALFORMED),
-            Self::Flood | Self::LongSignal | Self::Slow => Some(ErrorCode::TOO_MANY),
-            Self::Closed | Self::Broken | Self::Protocol | Self::Stopping => None,
+            Self::Flood | Self::LongSignal | Self::Slow | Self::Overdrawn | Self::Crowd => {
+                Some(ErrorCode::TOO_MANY)
+            }
+            Self::NotProven => Some(ErrorCode::NOT_PROVEN),
+            Self::Version => Some(ErrorCode::VERSION),
+            Self::Closed
+            | Self::Broken
+            | Self::Protocol
+            | Self::Linked
+            | Self::Myself
+            | Self::Full
+            | Self::Idle
+            | Self::Stopping => None,
         }
     }
 
@@ -77,6 +104,8 @@ impl Ending {
             Self::Text => Some(close_code::UNSUPPORTED),
             Self::Malformed => Some(close_code::PROTOCOL),
             Self::Stopping => Some(close_code::AWAY),
+            Self::Linked | Self::Myself | Self::Idle => Some(close_code::NORMAL),
+            Self::Full => Some(close_code::AGAIN),
             Self::NoHandshake
             | Self::NoProof
             | Self::LateHandshake
@@ -84,6 +113,10 @@ impl Ending {
             | Self::Flood
             | Self::LongSignal
             | Self::Slow
+            | Self::NotProven
+            | Self::Overdrawn
+            | Self::Crowd
+            | Self::Version
             | Self::Silent
             | Self::Protocol => Some(close_code::POLICY),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Remembers the moment.
-pub(super) struct Heard {
+pub(crate) struct Heard {
     start: Instant,
     millis: AtomicU64,
 }

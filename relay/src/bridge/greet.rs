@@ -1,0 +1,112 @@
+//! Who the other relay is: the protocol's handshake, bound to the endpoint.
+
+use futures_util::{Sink, SinkExt as _, Stream};
+use samara_core::identity::{Greeting, Proof, Role};
+use samara_core::message::{Features, Handshake, Nonce, PROTOCOL_VERSION};
+use samara_core::{Message, PeerId, PeerSecret};
+
+use super::frame::{Broken, Frame, frame};
+use crate::ending::Ending;
+
+/// Keeps a proof made for a link from holding on any other connection
+/// (`docs/protocol.md`, "Proof").
+const BINDING: &[u8] = &[3];
+
+/// Finds out who the other relay is.
+pub(super) async fn greet<K, S>(
+    secret: &PeerSecret,
+    role: Role,
+    longest: usize,
+    sink: &mut K,
+    stream: &mut S,
+) -> Result<PeerId, Ending>
+where
+    K: Sink<Frame, Error = Broken> + Unpin,
+    S: Stream<Item = Result<Frame, Ending>> + Unpin,
+{
+    let ours = handshake(secret, longest);
+    let theirs = match role {
+        Role::Dialer => {
+            send(sink, &Message::Handshake(ours)).await?;
+            match next(stream).await? {
+                Message::HandshakeAck(theirs, proof) => {
+                    let greeting = greeting(&ours, &theirs)?;
+                    verified(&greeting, Role::Dialed, &proof)?;
+                    let proof = secret.prove(Role::Dialer, &greeting);
+                    send(sink, &Message::Proof(proof)).await?;
+                    theirs
+                }
+                _ => return Err(Ending::NoHandshake),
+            }
+        }
+        Role::Dialed => {
+            let Message::Handshake(theirs) = next(stream).await? else {
+                return Err(Ending::NoHandshake);
+            };
+            let greeting = greeting(&theirs, &ours)?;
+            let proof = secret.prove(Role::Dialed, &greeting);
+            send(sink, &Message::HandshakeAck(ours, proof)).await?;
+            match next(stream).await? {
+                Message::Proof(proof) => verified(&greeting, Role::Dialer, &proof)?,
+                _ => return Err(Ending::NoProof),
+            }
+            theirs
+        }
+    };
+    if theirs.peer == ours.peer {
+        return Err(Ending::Myself);
+    }
+    Ok(theirs.peer)
+}
+
+fn handshake(secret: &PeerSecret, longest: usize) -> Handshake {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).expect("the system gave random bytes at the start too");
+    Handshake {
+        version: PROTOCOL_VERSION,
+        features: Features::ROOMS,
+        peer: secret.peer(),
+        max_message: u32::try_from(longest).unwrap_or(u32::MAX),
+        nonce: Nonce::from_bytes(nonce),
+    }
+}
+
+fn greeting<'a>(dialer: &'a Handshake, dialed: &'a Handshake) -> Result<Greeting<'a>, Ending> {
+    if [dialer, dialed].iter().any(|of| of.version != PROTOCOL_VERSION) {
+        return Err(Ending::Version);
+    }
+    Ok(Greeting {
+        dialer,
+        dialed,
+        binding: BINDING,
+    })
+}
+
+fn verified(
+    greeting: &Greeting<'_>,
+    role: Role,
+    proof: &Proof,
+) -> Result<(), Ending> {
+    let checked = greeting.verify(role, proof);
+    checked.map_err(|_| Ending::NotProven)
+}
+
+async fn send<K>(sink: &mut K, message: &Message) -> Result<(), Ending>
+where
+    K: Sink<Frame, Error = Broken> + Unpin,
+{
+    let sent = sink.send(Frame::Message(message.encode())).await;
+    sent.map_err(|Broken| Ending::Broken)
+}
+
+/// The next message of the handshake.
+async fn next<S>(stream: &mut S) -> Result<Message, Ending>
+where
+    S: Stream<Item = Result<Frame, Ending>> + Unpin,
+{
+    loop {
+        if let Frame::Message(bytes) = frame(stream).await? {
+            return Message::decode(&bytes).map_err(|_| Ending::Malformed);
+        }
+    }
+}

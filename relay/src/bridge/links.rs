@@ -1,0 +1,148 @@
+//! The links there are: one to each relay.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use samara_core::PeerId;
+use samara_core::identity::Role;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::ending::Ending;
+use crate::rooms::Link;
+
+/// Links by the relay they lead to.
+pub(super) struct Links {
+    most: usize,
+    /// For those that others dial: some are kept for own choice.
+    places: Arc<Semaphore>,
+    by_relay: Mutex<HashMap<PeerId, Held>>,
+}
+
+struct Held {
+    link: Link,
+    /// Dialed by the relay with the smaller id.
+    stays: bool,
+    /// Ends it.
+    replaced: CancellationToken,
+}
+
+impl Links {
+    pub fn new(most: usize) -> Self {
+        Self {
+            most,
+            places: Arc::new(Semaphore::new(most / 2)),
+            by_relay: Mutex::default(),
+        }
+    }
+
+    /// A place for one that another relay dials.
+    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// The link to a relay.
+    pub fn get(&self, relay: &PeerId) -> Option<Link> {
+        self.lock().get(relay).map(|held| held.link.clone())
+    }
+
+    /// Takes in a link that came about; what is given says when another takes
+    /// its place. Both may have dialed at once: the link that the smaller id
+    /// dialed stays, so both drop the same.
+    pub fn add(
+        &self,
+        own: PeerId,
+        relay: PeerId,
+        role: Role,
+        link: &Link,
+    ) -> Result<CancellationToken, Ending> {
+        let stays = match role {
+            Role::Dialer => own < relay,
+            Role::Dialed => relay < own,
+        };
+        let mut links = self.lock();
+        match links.get(&relay) {
+            Some(held) if held.stays && !stays => return Err(Ending::Linked),
+            // Whoever dials anew knows that the old one is dead.
+            Some(held) => held.replaced.cancel(),
+            None if links.len() >= self.most => return Err(Ending::Full),
+            None => {}
+        }
+        let replaced = CancellationToken::new();
+        let held = Held {
+            link: link.clone(),
+            stays,
+            replaced: replaced.clone(),
+        };
+        links.insert(relay, held);
+        Ok(replaced)
+    }
+
+    /// A link ended.
+    pub fn remove(&self, relay: &PeerId, link: &Link) {
+        let mut links = self.lock();
+        if links.get(relay).is_some_and(|held| held.link == *link) {
+            links.remove(relay);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PeerId, Held>> {
+        self.by_relay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::rooms::Mailbox;
+
+    const SMALL: PeerId = PeerId::from_bytes([1; 32]);
+    const LARGE: PeerId = PeerId::from_bytes([2; 32]);
+
+    fn link() -> Link {
+        let limits = Limits::default();
+        Link::new(Mailbox::new(&limits).0, &limits)
+    }
+
+    /// Whatever the order in which each learns of the two.
+    #[test]
+    fn of_two_links_both_relays_keep_the_same() {
+        for first in [Role::Dialer, Role::Dialed] {
+            let (at_small, at_large) = (Links::new(4), Links::new(4));
+            let [by_small, by_large] = [link(), link()];
+            let of = |dialer: Role| match dialer {
+                Role::Dialer => &by_small,
+                Role::Dialed => &by_large,
+            };
+            let second = match first {
+                Role::Dialer => Role::Dialed,
+                Role::Dialed => Role::Dialer,
+            };
+            // For the small one, its own role says who dialed.
+            for role in [first, second] {
+                let _ = at_small.add(SMALL, LARGE, role, of(role));
+            }
+            for dialer in [second, first] {
+                let own = match dialer {
+                    Role::Dialer => Role::Dialed,
+                    Role::Dialed => Role::Dialer,
+                };
+                let _ = at_large.add(LARGE, SMALL, own, of(dialer));
+            }
+            assert!(at_small.get(&LARGE).is_some_and(|link| link == by_small));
+            assert!(at_large.get(&SMALL).is_some_and(|link| link == by_small));
+        }
+    }
+
+    #[test]
+    fn a_relay_that_dials_anew_takes_the_place_of_its_dead_link() {
+        let links = Links::new(4);
+        let [old, new] = [link(), link()];
+        let replaced = links.add(SMALL, LARGE, Role::Dialed, &old).unwrap();
+        assert!(links.add(SMALL, LARGE, Role::Dialed, &new).is_ok());
+        assert!(replaced.is_cancelled());
+        links.remove(&LARGE, &old);
+        assert!(links.get(&LARGE).is_some_and(|link| link == new));
+    }
+}

@@ -1,0 +1,252 @@
+//! Another relay, as rooms know it: where its members are reached, and how much
+//! each of this relay's members may have under way to it.
+//!
+//! Without a bound for each member, one that sends to somebody slow would hold
+//! up all that share the link.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use samara_core::{MemberId, Message, Topic};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::mailbox::{Congested, Mailbox};
+use crate::limits::Limits;
+
+/// What a signal counts as at least, in bytes.
+const LEAST: usize = 1 << 10;
+
+/// A link to another relay; clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Link(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    number: u64,
+    mailbox: Mailbox,
+    window: u32,
+    wait: Duration,
+    /// What this relay's members have under way.
+    sent: Mutex<HashMap<Sender, Window>>,
+    /// What the other's members have here and the other was not told is taken.
+    owed: Mutex<HashMap<Sender, u32>>,
+}
+
+/// A member in one of its rooms.
+type Sender = (Topic, MemberId);
+
+#[derive(Debug)]
+struct Window {
+    free: Arc<Semaphore>,
+    under_way: u32,
+}
+
+/// More was forwarded for a member than may be under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Overdrawn;
+
+/// Dropped, it tells the other relay that a signal is taken.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    link: Link,
+    from: Sender,
+    cost: u32,
+}
+
+impl Link {
+    /// `mailbox` is that of the connection to the relay.
+    pub fn new(mailbox: Mailbox, limits: &Limits) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        Self(Arc::new(Inner {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            mailbox,
+            window: limits.forward_window,
+            wait: limits.forward_wait,
+            sent: Mutex::default(),
+            owed: Mutex::default(),
+        }))
+    }
+
+    /// Tells it apart from all links there were.
+    pub fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    /// Tells the other relay something of this one.
+    pub fn notify(&self, message: &Message) {
+        self.0.mailbox.notify(message.encode());
+    }
+
+    /// Sends a member's signal to one of the other relay; waits a while for room.
+    pub async fn forward(
+        &self,
+        topic: Topic,
+        from: MemberId,
+        to: MemberId,
+        sealed: Bytes,
+    ) -> Result<(), Congested> {
+        let cost = self.cost(&sealed);
+        let free = self.free((topic, from));
+        let room = timeout(self.0.wait, free.acquire_many_owned(cost)).await;
+        let Ok(Ok(room)) = room else {
+            return Err(Congested);
+        };
+        room.forget();
+        if let Some(window) = lock(&self.0.sent).get_mut(&(topic, from)) {
+            window.under_way += cost;
+        }
+        let message = Message::Forward {
+            topic,
+            from,
+            to,
+            sealed,
+        };
+        let sent = self.0.mailbox.forward(message.encode()).await;
+        if sent.is_err() {
+            self.taken(topic, from, cost);
+        }
+        sent
+    }
+
+    /// So many bytes of a member are not under way any more. More than were
+    /// are not believed.
+    pub fn taken(&self, topic: Topic, from: MemberId, bytes: u32) {
+        if let Some(window) = lock(&self.0.sent).get_mut(&(topic, from)) {
+            let bytes = bytes.min(window.under_way);
+            window.under_way -= bytes;
+            window.free.add_permits(bytes as usize);
+        }
+    }
+
+    /// A member of this relay left a room.
+    pub fn forget(&self, topic: Topic, member: MemberId) {
+        lock(&self.0.sent).remove(&(topic, member));
+    }
+
+    /// A signal of one of the other relay's members came.
+    pub fn receipt(
+        &self,
+        topic: Topic,
+        from: MemberId,
+        sealed: &Bytes,
+    ) -> Result<Receipt, Overdrawn> {
+        let (from, cost) = ((topic, from), self.cost(sealed));
+        let mut owed = lock(&self.0.owed);
+        let of_member = owed.get(&from).copied().unwrap_or_default() + cost;
+        if of_member > self.0.window {
+            return Err(Overdrawn);
+        }
+        owed.insert(from, of_member);
+        let link = self.clone();
+        Ok(Receipt { link, from, cost })
+    }
+
+    fn free(&self, sender: Sender) -> Arc<Semaphore> {
+        let mut sent = lock(&self.0.sent);
+        let window = sent.entry(sender).or_insert_with(|| Window {
+            free: Arc::new(Semaphore::new(self.0.window as usize)),
+            under_way: 0,
+        });
+        Arc::clone(&window.free)
+    }
+
+    fn cost(&self, sealed: &Bytes) -> u32 {
+        let cost = u32::try_from(sealed.len().max(LEAST)).unwrap_or(u32::MAX);
+        cost.min(self.0.window)
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        let (topic, from) = self.from;
+        {
+            let mut owed = lock(&self.link.0.owed);
+            if let Some(of_member) = owed.get_mut(&self.from) {
+                *of_member -= self.cost;
+                if *of_member == 0 {
+                    owed.remove(&self.from);
+                }
+            }
+        }
+        let bytes = self.cost;
+        self.link.notify(&Message::Taken { topic, from, bytes });
+    }
+}
+
+impl PartialEq for Link {
+    fn eq(&self, other: &Self) -> bool {
+        self.number() == other.number()
+    }
+}
+
+/// Every change is complete before a panic could come, so what a poisoned lock
+/// guards is sound.
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mailbox::Letters;
+    use super::*;
+
+    const TOPIC: Topic = Topic::from_bytes([7; 20]);
+    const FROM: MemberId = MemberId(1);
+    const TO: MemberId = MemberId(2);
+    /// Two of them fill the window.
+    const SEALED: Bytes = Bytes::from_static(&[0; 2048]);
+
+    fn link() -> (Link, Letters) {
+        let limits = Limits {
+            forward_window: 4096,
+            forward_wait: Duration::from_millis(50),
+            ..Limits::default()
+        };
+        let (mailbox, letters) = Mailbox::new(&limits);
+        (Link::new(mailbox, &limits), letters)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_member_waits_until_the_other_relay_took_what_is_under_way() {
+        let (link, _letters) = link();
+        let send = |from| link.forward(TOPIC, from, TO, SEALED);
+        assert_eq!(send(FROM).await, Ok(()));
+        assert_eq!(send(FROM).await, Ok(()));
+        assert_eq!(send(FROM).await, Err(Congested));
+        // That is nobody else's trouble.
+        assert_eq!(send(MemberId(3)).await, Ok(()));
+
+        // What is taken twice makes no more room than there was.
+        link.taken(TOPIC, FROM, u32::MAX);
+        link.taken(TOPIC, FROM, u32::MAX);
+        assert_eq!(send(FROM).await, Ok(()));
+        assert_eq!(send(FROM).await, Ok(()));
+        assert_eq!(send(FROM).await, Err(Congested));
+    }
+
+    #[tokio::test]
+    async fn what_comes_beyond_the_window_is_refused_and_what_is_dropped_is_told() {
+        let (link, mut letters) = link();
+        let first = link.receipt(TOPIC, FROM, &SEALED).unwrap();
+        let _second = link.receipt(TOPIC, FROM, &SEALED).unwrap();
+        let third = link.receipt(TOPIC, FROM, &Bytes::new());
+        assert_eq!(third.err(), Some(Overdrawn));
+        drop(first);
+        assert!(link.receipt(TOPIC, FROM, &Bytes::new()).is_ok());
+        let told = letters.try_recv().unwrap();
+        let told = Message::decode(&told.message).unwrap();
+        let (from, bytes) = (FROM, 2048);
+        assert_eq!(
+            told,
+            Message::Taken {
+                topic: TOPIC,
+                from,
+                bytes
+            }
+        );
+    }
+}

@@ -1,0 +1,454 @@
+//! Members of one topic on different relays, which know nothing of each other
+//! but a DHT; and relays that lie.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where something fails")]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use common::native::{CONTENT, Native, dht_config};
+use common::{Peer, Relay, TOPIC, config, signal};
+use mainline::Testnet;
+use samara_core::identity::Role;
+use samara_core::message::{ErrorCode, Reach};
+use samara_core::{MemberId, Message, PeerSecret, RequestId, Topic};
+use samara_node::{Dht, Path, WebRtcConfig};
+use samara_relay::{Config, Server};
+
+/// A DHT that names relays for topics. They announce ports they are told, which
+/// here are known only once they listen, so the test announces for them.
+struct Names {
+    testnet: Testnet,
+    dht: Dht,
+}
+
+impl Names {
+    async fn new() -> Self {
+        let testnet = tokio::task::spawn_blocking(|| Testnet::builder(10).build().unwrap());
+        let testnet = testnet.await.unwrap();
+        let dht = Dht::start(dht_config(&testnet.bootstrap)).await.unwrap();
+        Self { testnet, dht }
+    }
+
+    async fn name(&self, topic: Topic, relay: &Relay) {
+        let port = relay.addr().port();
+        self.dht.announce(topic, port).await.unwrap();
+    }
+
+    /// A relay that looks topics up again each half second.
+    async fn relay(&self) -> Relay {
+        Relay::with(|config| self.enter(config)).await
+    }
+
+    fn enter(&self, config: &mut Config) {
+        config.dht = Some(samara_relay::Dht {
+            bootstrap: Some(self.testnet.bootstrap.clone()),
+            announce_port: None,
+            announce_blobs: None,
+        });
+        config.limits.lookup_again_first = Duration::from_millis(500);
+        config.limits.lookup_again_most = Duration::from_millis(500);
+        config.limits.relink_first = Duration::from_millis(100);
+    }
+}
+
+/// The next message about members.
+async fn hears(peer: &mut Peer) -> Message {
+    loop {
+        match peer.recv().await {
+            Message::Sources { .. } => {}
+            message => return message,
+        }
+    }
+}
+
+fn joined(member: MemberId) -> Message {
+    Message::Joined {
+        topic: TOPIC,
+        member,
+        reach: Reach::WEBRTC,
+    }
+}
+
+fn left(member: MemberId) -> Message {
+    Message::Left {
+        topic: TOPIC,
+        member,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_two_relays_hear_of_each_other_and_talk() {
+    let names = Names::new().await;
+    let (ours, theirs) = (names.relay().await, names.relay().await);
+    names.name(TOPIC, &theirs).await;
+    let (mut a, mut b) = (ours.peer().await, theirs.peer().await);
+    let (a_id, _) = a.join().await;
+    let (b_id, others) = b.join().await;
+    assert_eq!(others, []);
+    assert_eq!(hears(&mut a).await, joined(b_id));
+    assert_eq!(hears(&mut b).await, joined(a_id));
+
+    a.send(&signal(b_id, "to b")).await;
+    assert_eq!(hears(&mut b).await, signal(a_id, "to b"));
+    b.send(&signal(a_id, "to a")).await;
+    assert_eq!(hears(&mut a).await, signal(b_id, "to a"));
+
+    // Who comes later is told of both.
+    let mut c = ours.peer().await;
+    let (c_id, others) = c.join().await;
+    let mut ids: Vec<_> = others.into_iter().map(|(id, _)| id).collect();
+    ids.sort();
+    let mut both = [a_id, b_id];
+    both.sort();
+    assert_eq!(ids, both);
+    assert_eq!(hears(&mut a).await, joined(c_id));
+    assert_eq!(hears(&mut b).await, joined(c_id));
+
+    drop(c);
+    assert_eq!(hears(&mut b).await, left(c_id));
+    b.send(&Message::Leave { topic: TOPIC }).await;
+    assert_eq!(hears(&mut a).await, left(c_id));
+    assert_eq!(hears(&mut a).await, left(b_id));
+    a.send(&signal(b_id, "too late")).await;
+    assert_eq!(hears(&mut a).await, left(b_id));
+
+    // The relay whose last member left still knows who has some.
+    let (b_id, others) = b.join().await;
+    assert_eq!(others, [(a_id, Reach::WEBRTC)]);
+    assert_eq!(hears(&mut a).await, no_member());
+    assert_eq!(hears(&mut a).await, joined(b_id));
+}
+
+fn no_member() -> Message {
+    Message::Error {
+        request: RequestId(0),
+        code: ErrorCode::NO_MEMBER,
+        text: "that member has left".to_owned(),
+    }
+}
+
+/// Each finds the other; so do all three of three.
+#[tokio::test(flavor = "multi_thread")]
+async fn relays_that_find_each_other_have_one_link_and_nothing_goes_in_a_circle() {
+    let names = Names::new().await;
+    let relays = [
+        names.relay().await,
+        names.relay().await,
+        names.relay().await,
+    ];
+    for relay in &relays {
+        names.name(TOPIC, relay).await;
+    }
+    let mut peers = Vec::new();
+    for relay in &relays {
+        let mut peer = relay.peer().await;
+        let (id, _) = peer.join().await;
+        peers.push((peer, id));
+    }
+    let mut all: Vec<_> = peers.iter().map(|(_, id)| *id).collect();
+    all.sort();
+    for relay in &relays {
+        while relay.metric("samara_links").await != 2 {
+            tokio::task::yield_now().await;
+        }
+    }
+    // Whoever comes now is told to each member once.
+    let mut late = relays[0].peer().await;
+    let late_id = loop {
+        let reach = Reach::WEBRTC;
+        let topic = TOPIC;
+        late.send(&Message::Join { topic, reach }).await;
+        let (you, members) = loop {
+            if let Message::Members { you, members, .. } = hears(&mut late).await {
+                break (you, members);
+            }
+        };
+        let mut others: Vec<_> = members.into_iter().map(|(id, _)| id).collect();
+        others.sort();
+        if others == all {
+            break you;
+        }
+    };
+    late.send(&Message::Leave { topic: TOPIC }).await;
+    for (peer, _) in &mut peers {
+        let mut told = 0;
+        loop {
+            match hears(peer).await {
+                Message::Joined { member, .. } if member == late_id => told += 1,
+                Message::Left { member, .. } if member == late_id => break,
+                Message::Joined { .. } | Message::Left { .. } | Message::Members { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(told, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_comes_back_is_linked_again() {
+    let names = Names::new().await;
+    let ours = names.relay().await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut same = config(&dir);
+    names.enter(&mut same);
+    let server = Server::start(same.clone()).await.unwrap();
+    let theirs = server.addr();
+    same.listen = theirs;
+    names.dht.announce(TOPIC, theirs.port()).await.unwrap();
+    let mut a = ours.peer().await;
+    a.join().await;
+    let mut b = Peer::dial(theirs).await;
+    b.greet().await;
+    let (b_id, _) = b.join().await;
+    assert_eq!(hears(&mut a).await, joined(b_id));
+
+    server.shutdown().await;
+    assert_eq!(hears(&mut a).await, left(b_id));
+    let _server = Server::start(same).await.unwrap();
+    let mut b = Peer::dial(theirs).await;
+    b.greet().await;
+    let (b_id, _) = b.join().await;
+    assert_eq!(hears(&mut a).await, joined(b_id));
+}
+
+/// Both relays carry what two members have no direct path for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_goes_through_both_relays_where_there_is_no_other_way() {
+    let (read, paths) = fetched_across(|_| {}).await;
+    assert!(read.starts_with(CONTENT) && read.len() == 3_000_000);
+    assert_eq!(paths, [Path::Circuit]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_two_relays_get_a_data_channel() {
+    let (read, paths) = fetched_across(|config| {
+        config.webrtc = Some(WebRtcConfig::default());
+    })
+    .await;
+    assert!(read.starts_with(CONTENT) && read.len() == 3_000_000);
+    assert!(paths.contains(&Path::WebRtc), "{paths:?}");
+}
+
+async fn fetched_across(change: fn(&mut samara_node::NodeConfig)) -> (Vec<u8>, Vec<Path>) {
+    let names = Names::new().await;
+    let (ours, theirs) = (names.relay().await, names.relay().await);
+    let at = async |relay: &Relay| {
+        let url = format!("http://{}", relay.addr()).parse().unwrap();
+        Native::start(|config| {
+            config.keep = vec![url];
+            change(config);
+        })
+        .await
+    };
+    let (seeder, reader) = (at(&theirs).await, at(&ours).await);
+    let (ingested, _seeding) = seeder.seed(3_000_000);
+    names.name(ingested.link.topic(), &theirs).await;
+    reader.fetch_by(&ingested).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_without_links_answers_nobody_and_dials_nobody() {
+    let names = Names::new().await;
+    let alone = Relay::with(|config| {
+        names.enter(config);
+        config.bridge = false;
+    })
+    .await;
+    let answer = common::get(alone.addr(), "/bridge").await;
+    assert_eq!(answer.status(), "404");
+}
+
+/// Another relay, made of the core's codec alone.
+struct Liar(Peer);
+
+impl Liar {
+    async fn dial(addr: SocketAddr) -> Self {
+        Self(Peer::dial_at(addr, "/bridge").await)
+    }
+
+    async fn linked(relay: &Relay) -> Self {
+        let mut liar = Self::dial(relay.addr()).await;
+        let secret = common::stranger();
+        liar.greet(&secret, &[3]).await;
+        liar
+    }
+
+    async fn greet(&mut self, secret: &PeerSecret, binding: &[u8]) {
+        let ours = common::handshake(secret);
+        let theirs = self.0.say_handshake(ours).await;
+        let greeting = samara_core::identity::Greeting {
+            dialer: &ours,
+            dialed: &theirs,
+            binding,
+        };
+        let proof = secret.prove(Role::Dialer, &greeting);
+        self.0.send(&Message::Proof(proof)).await;
+    }
+
+    async fn says_members(&mut self, members: &[u64]) {
+        let members = members.iter().map(|id| (MemberId(*id), Reach::WEBRTC));
+        let members = Message::Members {
+            topic: TOPIC,
+            you: MemberId(0),
+            members: members.collect(),
+        };
+        self.0.send(&members).await;
+    }
+
+    async fn forwards(&mut self, from: u64, to: MemberId, sealed: &'static [u8]) {
+        let forward = Message::Forward {
+            topic: TOPIC,
+            from: MemberId(from),
+            to,
+            sealed: sealed.into(),
+        };
+        self.0.send(&forward).await;
+    }
+
+    /// Why it is cut.
+    async fn cut_with(&mut self) -> ErrorCode {
+        let (said, _) = self.0.until_closed().await;
+        match said.last() {
+            Some(Message::Error { code, .. }) => *code,
+            other => panic!("{other:?} before the close"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_must_prove_who_it_is_for_a_link() {
+    let relay = Relay::start().await;
+    let mut liar = Liar::dial(relay.addr()).await;
+    // A proof that some peer made for this relay's `/ws`.
+    liar.greet(&common::stranger(), &[0]).await;
+    assert_eq!(liar.cut_with().await, ErrorCode::NOT_PROVEN);
+    assert_eq!(relay.metric("samara_links_total").await, 0);
+    assert_eq!(relay.metric("samara_links_cut_total").await, 1);
+}
+
+/// Made-up members take no places of real ones, and no signal is passed on in
+/// the name of anybody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_speaks_for_its_own_members_only() {
+    let relay = Relay::with_limits(|limits| limits.members_told = 4).await;
+    let (mut a, mut b) = (relay.peer().await, relay.peer().await);
+    let (a_id, _) = a.join().await;
+    let (b_id, _) = b.join().await;
+    assert_eq!(hears(&mut a).await, joined(b_id));
+    let mut liar = Liar::linked(&relay).await;
+    liar.says_members(&[b_id.0, 1, 2]).await;
+    for id in [1, 2] {
+        assert_eq!(hears(&mut a).await, joined(MemberId(id)));
+        assert_eq!(hears(&mut b).await, joined(MemberId(id)));
+    }
+    // It is told of those here once it has some itself.
+    let told = liar.0.recv().await;
+    let here = vec![(b_id, Reach::WEBRTC), (a_id, Reach::WEBRTC)];
+    let members = Message::Members {
+        topic: TOPIC,
+        you: MemberId(0),
+        members: here,
+    };
+    assert_eq!(told, members);
+
+    liar.forwards(b_id.0, a_id, b"in the name of b").await;
+    liar.forwards(99, a_id, b"of nobody").await;
+    liar.forwards(1, a_id, b"of its own").await;
+    assert_eq!(hears(&mut a).await, signal(MemberId(1), "of its own"));
+
+    // Another relay cannot have the first one's.
+    let mut other = Liar::linked(&relay).await;
+    other.says_members(&[1, 5, 6, 7]).await;
+    // There are four of other relays at most.
+    for id in [5, 6] {
+        assert_eq!(hears(&mut a).await, joined(MemberId(id)));
+    }
+    other.forwards(1, a_id, b"in the name of the first's").await;
+    drop(liar);
+    let mut gone = [hears(&mut a).await, hears(&mut a).await];
+    gone.sort_by_key(|message| format!("{message:?}"));
+    assert_eq!(gone, [left(MemberId(1)), left(MemberId(2))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_floods_is_cut_and_its_members_are_gone() {
+    let relay = Relay::with_limits(|limits| limits.messages_per_second = 2.try_into().unwrap()).await;
+    let mut a = relay.peer().await;
+    a.join().await;
+    let mut liar = Liar::linked(&relay).await;
+    liar.says_members(&[1]).await;
+    assert_eq!(hears(&mut a).await, joined(MemberId(1)));
+    for _ in 0..20 {
+        liar.0.send(&Message::Leave { topic: Topic::from_bytes([1; 20]) }).await;
+    }
+    assert_eq!(hears(&mut a).await, left(MemberId(1)));
+    assert_eq!(liar.cut_with().await, ErrorCode::TOO_MANY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_is_cut_for_what_is_never_right() {
+    let relay = Relay::with_limits(|limits| {
+        limits.members_told = 2;
+        limits.signal = 4096;
+        limits.forward_window = 8192;
+    })
+    .await;
+    let mut a = relay.peer().await;
+    let (a_id, _) = a.join().await;
+
+    let mut liar = Liar::linked(&relay).await;
+    liar.says_members(&[1, 2, 3]).await;
+    assert_eq!(liar.cut_with().await, ErrorCode::TOO_MANY);
+
+    let mut liar = Liar::linked(&relay).await;
+    liar.forwards(1, a_id, &[0; 5000]).await;
+    assert_eq!(liar.cut_with().await, ErrorCode::TOO_MANY);
+
+    let mut liar = Liar::linked(&relay).await;
+    liar.0.send(&signal(a_id, "what members send")).await;
+    assert_eq!(liar.cut_with().await, ErrorCode::UNEXPECTED);
+
+    let mut liar = Liar::linked(&relay).await;
+    liar.0.send_bytes(vec![200, 1, 2].into()).await;
+    assert_eq!(liar.cut_with().await, ErrorCode::MALFORMED);
+}
+
+/// A member that takes nothing holds up what is for it, and nothing else that
+/// comes over the same link.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_may_have_so_much_under_way_for_a_member_and_no_more() {
+    const WINDOW: &[u8] = &[0; 128 << 10];
+    let relay = Relay::with_limits(|limits| {
+        limits.forward_window = u32::try_from(WINDOW.len()).unwrap();
+    })
+    .await;
+    let (mut stuck, mut a) = (relay.peer().await, relay.peer().await);
+    let (stuck_id, _) = stuck.join().await;
+    let (a_id, _) = a.join().await;
+    let mut liar = Liar::linked(&relay).await;
+    liar.says_members(&[1, 2]).await;
+    while hears(&mut a).await != joined(MemberId(2)) {}
+    assert!(matches!(liar.0.recv().await, Message::Members { .. }));
+
+    let mut forwarded = 0;
+    loop {
+        liar.forwards(1, stuck_id, WINDOW).await;
+        forwarded += 1;
+        assert!(forwarded < 1000, "nobody takes so much");
+        match tokio::time::timeout(Duration::from_secs(3), liar.0.recv()).await {
+            Ok(Message::Taken { from, bytes, .. }) => {
+                assert_eq!((from, bytes as usize), (MemberId(1), WINDOW.len()));
+            }
+            Ok(other) => panic!("{other:?} in answer to a signal"),
+            // The sockets are full.
+            Err(_) => break,
+        }
+    }
+    liar.forwards(2, a_id, b"past it").await;
+    assert_eq!(hears(&mut a).await, signal(MemberId(2), "past it"));
+    liar.forwards(1, stuck_id, b"beyond").await;
+    assert_eq!(liar.cut_with().await, ErrorCode::TOO_MANY);
+}
