@@ -48,7 +48,7 @@ where
         Err(ending) => (None, false, ending),
         Ok(relay) => {
             let (mailbox, letters) = Mailbox::new(limits);
-            let link = Link::new(mailbox, limits);
+            let link = Link::new(relay, mailbox, limits);
             match inner.links.add(inner.secret.peer(), relay, role, &link) {
                 Err(ending) => (Some(relay), false, ending),
                 Ok(replaced) => {

@@ -2,14 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use samara_core::PeerId;
 use samara_core::identity::Role;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::ending::Ending;
 use crate::rooms::Link;
+
+/// Two relays may dial each other at once. A link that has lasted so long was
+/// not dialed at once with another.
+const SETTLED: Duration = Duration::from_secs(10);
 
 /// Links by the relay they lead to.
 pub(super) struct Links {
@@ -23,6 +29,7 @@ struct Held {
     link: Link,
     /// Dialed by the relay with the smaller id.
     stays: bool,
+    since: Instant,
     /// Ends it.
     replaced: CancellationToken,
 }
@@ -47,8 +54,8 @@ impl Links {
     }
 
     /// Takes in a link that came about; what is given says when another takes
-    /// its place. Both may have dialed at once: the link that the smaller id
-    /// dialed stays, so both drop the same.
+    /// its place. A link that lasts is kept; of two that both dialed at once,
+    /// the one that the smaller id dialed, so both drop the same.
     pub fn add(
         &self,
         own: PeerId,
@@ -62,8 +69,9 @@ impl Links {
         };
         let mut links = self.lock();
         match links.get(&relay) {
-            Some(held) if held.stays && !stays => return Err(Ending::Linked),
-            // Whoever dials anew knows that the old one is dead.
+            Some(held) if held.since.elapsed() >= SETTLED || held.stays && !stays => {
+                return Err(Ending::Linked);
+            }
             Some(held) => held.replaced.cancel(),
             None if links.len() >= self.most => return Err(Ending::Full),
             None => {}
@@ -72,6 +80,7 @@ impl Links {
         let held = Held {
             link: link.clone(),
             stays,
+            since: Instant::now(),
             replaced: replaced.clone(),
         };
         links.insert(relay, held);
@@ -102,7 +111,7 @@ mod tests {
 
     fn link() -> Link {
         let limits = Limits::default();
-        Link::new(Mailbox::new(&limits).0, &limits)
+        Link::new(LARGE, Mailbox::new(&limits).0, &limits)
     }
 
     /// Whatever the order in which each learns of the two.
@@ -135,13 +144,18 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_relay_that_dials_anew_takes_the_place_of_its_dead_link() {
+    #[tokio::test(start_paused = true)]
+    async fn a_link_that_lasts_is_kept_whoever_dials() {
         let links = Links::new(4);
         let [old, new] = [link(), link()];
         let replaced = links.add(SMALL, LARGE, Role::Dialed, &old).unwrap();
-        assert!(links.add(SMALL, LARGE, Role::Dialed, &new).is_ok());
-        assert!(replaced.is_cancelled());
+        tokio::time::advance(SETTLED).await;
+        let again = links.add(SMALL, LARGE, Role::Dialer, &new);
+        assert_eq!(again.err(), Some(Ending::Linked));
+        assert!(!replaced.is_cancelled());
+        links.remove(&LARGE, &old);
+        assert!(links.add(SMALL, LARGE, Role::Dialer, &new).is_ok());
+        // The end of the old one is none of the new one's.
         links.remove(&LARGE, &old);
         assert!(links.get(&LARGE).is_some_and(|link| link == new));
     }

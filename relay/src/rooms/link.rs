@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use samara_core::{MemberId, Message, Topic};
+use samara_core::{MemberId, Message, PeerId, Topic};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -27,6 +27,7 @@ pub(crate) struct Link(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     number: u64,
+    relay: PeerId,
     mailbox: Mailbox,
     window: u32,
     wait: Duration,
@@ -59,10 +60,11 @@ pub(crate) struct Receipt {
 
 impl Link {
     /// `mailbox` is that of the connection to the relay.
-    pub fn new(mailbox: Mailbox, limits: &Limits) -> Self {
+    pub fn new(relay: PeerId, mailbox: Mailbox, limits: &Limits) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         Self(Arc::new(Inner {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            relay,
             mailbox,
             window: limits.forward_window,
             wait: limits.forward_wait,
@@ -74,6 +76,11 @@ impl Link {
     /// Tells it apart from all links there were.
     pub fn number(&self) -> u64 {
         self.0.number
+    }
+
+    /// Whether both lead to the same relay.
+    pub fn is_to_relay_of(&self, other: &Self) -> bool {
+        self.0.relay == other.0.relay
     }
 
     /// Tells the other relay something of this one.
@@ -207,7 +214,8 @@ mod tests {
             ..Limits::default()
         };
         let (mailbox, letters) = Mailbox::new(&limits);
-        (Link::new(mailbox, &limits), letters)
+        let relay = PeerId::from_bytes([1; 32]);
+        (Link::new(relay, mailbox, &limits), letters)
     }
 
     #[tokio::test(start_paused = true)]

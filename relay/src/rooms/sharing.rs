@@ -3,7 +3,7 @@
 //! A relay tells another of its own members only, so nothing that is told goes
 //! in a circle, however relays are linked.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use samara_core::message::Reach;
 use samara_core::{MemberId, Message, Topic};
@@ -85,18 +85,18 @@ impl Rooms {
         let State {
             by_topic, links, ..
         } = &mut *state;
-        let Some(shares) = links.get_mut(&link.number()) else {
+        if !links.contains_key(&link.number()) {
             return;
-        };
+        }
         let room = by_topic.entry(topic).or_default();
         for gone in room.away_by(link) {
             if !members.iter().any(|(id, _)| *id == gone) {
                 self.went(room, topic, gone);
-                shares.members -= 1;
+                count(links, link, -1);
             }
         }
         for (member, reach) in members {
-            self.came(room, shares, topic, (*member, *reach), link);
+            self.came(room, links, topic, (*member, *reach), link);
         }
         if !members.is_empty() {
             tell_of(room, topic, link, self.members_told);
@@ -110,12 +110,10 @@ impl Rooms {
         let State {
             by_topic, links, ..
         } = &mut *state;
-        let (Some(room), Some(shares)) =
-            (by_topic.get_mut(&topic), links.get_mut(&link.number()))
-        else {
+        let Some(room) = by_topic.get_mut(&topic) else {
             return;
         };
-        self.came(room, shares, topic, (member, reach), link);
+        self.came(room, links, topic, (member, reach), link);
         settle(&mut state, topic, link);
     }
 
@@ -125,14 +123,12 @@ impl Rooms {
         let State {
             by_topic, links, ..
         } = &mut *state;
-        let (Some(room), Some(shares)) =
-            (by_topic.get_mut(&topic), links.get_mut(&link.number()))
-        else {
+        let Some(room) = by_topic.get_mut(&topic) else {
             return;
         };
         if room.away.get(&member).is_some_and(|away| away.link == *link) {
             self.went(room, topic, member);
-            shares.members -= 1;
+            count(links, link, -1);
         }
         settle(&mut state, topic, link);
     }
@@ -202,18 +198,31 @@ impl Rooms {
         }
     }
 
-    /// Another relay's member, unless it is known, or there are too many. A
-    /// number that somebody has stays theirs.
+    /// Another relay's member, unless there are too many. A number that somebody
+    /// has stays theirs; where a link takes another's place, its members stay.
     fn came(
         &self,
         room: &mut Room,
-        shares: &mut Shares,
+        links: &mut HashMap<u64, Shares>,
         topic: Topic,
         (member, reach): (MemberId, Reach),
         link: &Link,
     ) {
-        let full = room.away.len() >= self.members_told || shares.members >= self.members_per_link;
-        if full || room.has(member) {
+        let Some(shares) = links.get(&link.number()) else {
+            return;
+        };
+        if shares.members >= self.members_per_link {
+            return;
+        }
+        if let Some(away) = room.away.get_mut(&member) {
+            if away.link.is_to_relay_of(link) && away.link != *link {
+                count(links, &away.link, -1);
+                count(links, link, 1);
+                away.link = link.clone();
+            }
+            return;
+        }
+        if room.has(member) || room.away.len() >= self.members_told {
             return;
         }
         let joined = Message::Joined {
@@ -222,9 +231,12 @@ impl Rooms {
             reach,
         };
         room.tell_newest(self.members_told, &joined.encode());
-        let link = link.clone();
-        room.away.insert(member, Away { reach, link });
-        shares.members += 1;
+        let away = Away {
+            reach,
+            link: link.clone(),
+        };
+        room.away.insert(member, away);
+        count(links, link, 1);
     }
 
     fn went(&self, room: &mut Room, topic: Topic, member: MemberId) {
@@ -248,6 +260,13 @@ fn tell_of(room: &mut Room, topic: Topic, link: &Link, most: usize) {
         you,
         members,
     });
+}
+
+/// So many more of a link's members are known.
+fn count(links: &mut HashMap<u64, Shares>, link: &Link, more: isize) {
+    if let Some(shares) = links.get_mut(&link.number()) {
+        shares.members = shares.members.saturating_add_signed(more);
+    }
 }
 
 /// Notes whether a room has to do with a link still.
