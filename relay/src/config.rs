@@ -30,9 +30,9 @@ pub struct Config {
     pub sympathy: u8,
     /// Find native peers for browsers in the Mainline DHT. `None` is off.
     pub dht: Option<Dht>,
-    /// Link with other relays that the DHT names for the same topics, so that
-    /// members of each meet.
-    pub bridge: bool,
+    /// Have bridges to other relays that the DHT names for the same topics, so
+    /// that members of each meet.
+    pub bridges: bool,
     /// Servers that help peers' data channels through routers.
     pub ice: Ice,
     /// The form of the log that [`crate::run`] writes to standard error.
@@ -122,7 +122,7 @@ impl Config {
             peers: Vec::new(),
             sympathy: Generosity::default().sympathy,
             dht: None,
-            bridge: true,
+            bridges: true,
             ice: Ice::default(),
             log: LogFormat::default(),
             log_addresses: false,

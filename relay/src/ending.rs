@@ -38,11 +38,11 @@ pub(crate) enum Ending {
     Crowd,
     #[error("it speaks another version of the protocol")]
     Version,
-    #[error("there is another link between the two")]
-    Linked,
+    #[error("there is another bridge between the two")]
+    Bridged,
     #[error("it is this relay itself")]
     Myself,
-    #[error("there are as many links as may be")]
+    #[error("there are as many bridges as may be")]
     Full,
     #[error("nobody is in a room of both any more")]
     Idle,
@@ -83,7 +83,7 @@ impl Ending {
             Self::Closed
             | Self::Broken
             | Self::Protocol
-            | Self::Linked
+            | Self::Bridged
             | Self::Myself
             | Self::Full
             | Self::Idle
@@ -104,7 +104,7 @@ impl Ending {
             Self::Text => Some(close_code::UNSUPPORTED),
             Self::Malformed => Some(close_code::PROTOCOL),
             Self::Stopping => Some(close_code::AWAY),
-            Self::Linked | Self::Myself | Self::Idle => Some(close_code::NORMAL),
+            Self::Bridged | Self::Myself | Self::Idle => Some(close_code::NORMAL),
             Self::Full => Some(close_code::AGAIN),
             Self::NoHandshake
             | Self::NoProof

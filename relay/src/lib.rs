@@ -9,7 +9,7 @@
 //! The blob protocol is spoken by the node of `samara-node`; this crate owns
 //! the sockets and takes out of them the messages about rooms.
 
-mod bridge;
+mod bridges;
 mod config;
 mod ending;
 mod health;

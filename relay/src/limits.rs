@@ -51,12 +51,12 @@ pub struct Limits {
     /// Bytes of the relay's own messages about rooms queued for one
     /// connection. A connection that needs more is too slow and is cut off.
     pub notices_queue: u32,
-    /// Links to other relays; those that others dialed are half of them at most.
-    pub links: usize,
-    /// Members of another relay that are known by one link; of one topic as
+    /// Open to other relays; those that others dialed are half of them at most.
+    pub bridges: usize,
+    /// Members of another relay that are known by one bridge; of one topic as
     /// many as [`Limits::members_told`].
-    pub members_per_link: usize,
-    /// Members that a link may tell of, as coming or going, in a second. A relay
+    pub members_per_bridge: usize,
+    /// Members that a bridge may tell of, as coming or going, in a second. A relay
     /// that tells more is read more slowly.
     pub told_per_second: NonZeroU32,
     /// The same at once.
@@ -71,12 +71,12 @@ pub struct Limits {
     pub relay_dial: Duration,
     /// Before dialing an address again where no relay was.
     pub relay_again: Duration,
-    /// Before dialing a relay again whose link ended; doubles each time.
-    pub relink_first: Duration,
+    /// Before dialing a relay again whose bridge ended; doubles each time.
+    pub bridge_again_first: Duration,
     /// The longest wait before that.
-    pub relink_most: Duration,
-    /// A link with nobody in a room of both relays is closed after so long.
-    pub link_idle: Duration,
+    pub bridge_again_most: Duration,
+    /// A bridge with nobody in a room of both relays is closed after so long.
+    pub bridge_idle: Duration,
     /// Topics that one connection's JOINs have looked up in the DHT at once, in
     /// a minute; further ones are looked up later.
     pub lookups_per_minute: NonZeroU32,
@@ -114,8 +114,8 @@ impl Default for Limits {
             forwarded_queue: 4 << 20,
             forward_wait: Duration::from_secs(5),
             notices_queue: 1 << 20,
-            links: 256,
-            members_per_link: 8192,
+            bridges: 256,
+            members_per_bridge: 8192,
             told_per_second: rate(200),
             told_at_once: rate(8192),
             forward_window: 256 << 10,
@@ -123,9 +123,9 @@ impl Default for Limits {
             relay_dials: 16,
             relay_dial: Duration::from_secs(5),
             relay_again: Duration::from_mins(15),
-            relink_first: Duration::from_secs(1),
-            relink_most: Duration::from_mins(1),
-            link_idle: Duration::from_mins(2),
+            bridge_again_first: Duration::from_secs(1),
+            bridge_again_most: Duration::from_mins(1),
+            bridge_idle: Duration::from_mins(2),
             lookups_per_minute: rate(30),
             lookup_again_first: Duration::from_mins(1),
             lookup_again_most: Duration::from_mins(15),

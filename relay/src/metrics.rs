@@ -32,12 +32,12 @@ pub(crate) struct Metrics {
     pub dht_lookups: Counter,
     /// Topics announced in the DHT.
     pub dht_announces: Counter,
-    /// Links to other relays now.
-    pub links: Gauge,
-    /// Links to other relays ever.
-    pub links_total: Counter,
-    /// Links ended because of what the other relay did.
-    pub links_cut: Counter,
+    /// Open to other relays now.
+    pub bridges: Gauge,
+    /// Open to other relays ever.
+    pub bridges_total: Counter,
+    /// Open ended because of what the other relay did.
+    pub bridges_cut: Counter,
     /// WebSockets now.
     pub connections: Gauge,
     /// Rooms now.
@@ -108,14 +108,14 @@ impl Metrics {
                 "samara_dht_announces_total",
                 "Rooms under which this relay was announced in the DHT.",
             ),
-            links: gauge("samara_links", "Links to other relays now."),
-            links_total: counter(
-                "samara_links_total",
-                "Links to other relays since the start.",
+            bridges: gauge("samara_bridges", "Bridges to other relays now."),
+            bridges_total: counter(
+                "samara_bridges_total",
+                "Open to other relays since the start.",
             ),
-            links_cut: counter(
-                "samara_links_cut_total",
-                "Links ended because of what the other relay did.",
+            bridges_cut: counter(
+                "samara_bridges_cut_total",
+                "Open ended because of what the other relay did.",
             ),
             connections: gauge("samara_connections", "WebSockets open now."),
             rooms: gauge("samara_rooms", "Rooms with members now."),

@@ -50,14 +50,14 @@ impl Rates {
     }
 }
 
-/// The rates of a link to another relay.
-pub(crate) struct LinkRates {
+/// The rates of a bridge to another relay.
+pub(crate) struct BridgeRates {
     messages: DefaultDirectRateLimiter,
     told: Budget,
     forwarded: Budget,
 }
 
-impl LinkRates {
+impl BridgeRates {
     pub fn new(limits: &Limits) -> Self {
         Self {
             messages: messages(limits),

@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::bridge::{self, Bridge};
+use crate::bridges::{self, Bridges};
 use crate::config::{Config, OwnStun};
 use crate::health::Health;
 use crate::ice::{Offer, Stun};
@@ -72,7 +72,7 @@ pub(crate) struct Shared {
     pub node: Node,
     pub rooms: Arc<Rooms>,
     /// Nothing if it is to have no links to other relays.
-    pub bridge: Option<Bridge>,
+    pub bridges: Option<Bridges>,
     pub lookout: Option<Lookout>,
     pub ice: Offer,
     pub metrics: Metrics,
@@ -104,10 +104,10 @@ impl Server {
         let stop = CancellationToken::new();
         let rooms = Arc::new(Rooms::new(&config.limits, metrics.rooms.clone()));
         let sockets = TaskTracker::new();
-        let bridge = config.bridge.then(|| {
+        let bridges = config.bridges.then(|| {
             let (limits, metrics) = (config.limits.clone(), metrics.clone());
             let (sockets, stop) = (sockets.clone(), stop.clone());
-            Bridge::new(secret, Arc::clone(&rooms), limits, metrics, sockets, stop)
+            Bridges::new(secret, Arc::clone(&rooms), limits, metrics, sockets, stop)
         });
         let lookout = node.dht().zip(config.dht.as_ref()).map(|(dht, asked)| {
             let (limits, metrics) = (config.limits.clone(), metrics.clone());
@@ -115,7 +115,7 @@ impl Server {
                 dht,
                 asked,
                 Arc::clone(&rooms),
-                bridge.clone(),
+                bridges.clone(),
                 limits,
                 metrics,
                 stop.clone(),
@@ -124,7 +124,7 @@ impl Server {
         let shared = Arc::new(Shared {
             node,
             rooms,
-            bridge,
+            bridges,
             lookout,
             ice,
             metrics,
@@ -217,8 +217,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .route("/ws", get(socket::accept));
-    if shared.bridge.is_some() {
-        router = router.route(bridge::ENDPOINT, get(bridge::accept));
+    if shared.bridges.is_some() {
+        router = router.route(bridges::ENDPOINT, get(bridges::accept));
     }
     page::with_headers(router).with_state(shared)
 }

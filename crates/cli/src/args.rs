@@ -159,6 +159,10 @@ pub struct Relay {
     #[arg(long, conflicts_with = "bootstrap")]
     pub no_dht: bool,
 
+    /// Have no bridges to other relays, so that members meet on this one only
+    #[arg(long)]
+    pub no_bridges: bool,
+
     /// Answer STUN at this UDP address, so that peers learn how others see them
     /// [default: that of --listen, unless it is for this machine only]
     #[arg(long, value_name = "IP:PORT", help_heading = "Ways through routers")]

@@ -33,6 +33,7 @@ pub fn run(args: &Relay, store: Option<PathBuf>, json: bool) -> Result<(), Failu
             ..SweepConfig::default()
         }),
     });
+    config.bridges = !args.no_bridges;
     config.ice = ice(args)?;
     crate::runtime()?.block_on(samara_relay::run(config))?;
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! While a room has members, its topic is looked up now and then, once for all
 //! of them, and they are told whom native peers' announcements name. Where
-//! another relay is named, the two are linked. A relay that the world can reach
+//! another relay is named, there will be a bridge to it. A relay that the world can reach
 //! also announces itself under the topic, so that native peers and other relays
 //! find its members.
 
@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::bridge::Bridge;
+use crate::bridges::Bridges;
 use crate::config;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -35,7 +35,7 @@ struct Inner {
     filter: Filter,
     announce_port: Option<u16>,
     rooms: Arc<Rooms>,
-    bridge: Option<Bridge>,
+    bridges: Option<Bridges>,
     limits: Limits,
     metrics: Metrics,
     topics: Mutex<HashMap<Topic, Watched>>,
@@ -57,7 +57,7 @@ impl Lookout {
         dht: samara_node::Dht,
         config: &config::Dht,
         rooms: Arc<Rooms>,
-        bridge: Option<Bridge>,
+        bridges: Option<Bridges>,
         limits: Limits,
         metrics: Metrics,
         stop: CancellationToken,
@@ -67,7 +67,7 @@ impl Lookout {
             filter: Filter::new(config),
             announce_port: config.announce_port,
             rooms,
-            bridge,
+            bridges,
             limits,
             metrics,
             topics: Mutex::default(),

@@ -71,8 +71,8 @@ async fn look_up(lookout: &Lookout, topic: Topic) {
                 found.push(address);
             }
         }
-        if let Some(bridge) = &inner.bridge {
-            bridge.found(topic, &found[before..]);
+        if let Some(bridges) = &inner.bridges {
+            bridges.found(topic, &found[before..]);
         }
         let new = found[before..]
             .iter()

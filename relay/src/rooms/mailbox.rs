@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::link::Receipt;
+use super::bridge::Receipt;
 use crate::limits::Limits;
 
 /// A message on its way to a connection. Its place in the queue is free when

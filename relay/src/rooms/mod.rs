@@ -1,10 +1,11 @@
 //! Rooms: where holders of one link find each other.
 //!
-//! A room exists while it has members, here or on a linked relay. The relay
-//! knows its topic and nothing of what it is about, and tells members only of
-//! each other's coming and going, under numbers that mean nothing elsewhere.
+//! A room exists while it has members, here or on a relay with a bridge to
+//! this one. The relay knows its topic and nothing of what it is about, and
+//! tells members only of each other's coming and going, under numbers that mean
+//! nothing elsewhere.
 
-mod link;
+mod bridge;
 mod mailbox;
 mod room;
 mod sharing;
@@ -17,7 +18,7 @@ use metrics::Gauge;
 use samara_core::message::Reach;
 use samara_core::{MemberId, Message, Topic};
 
-pub(crate) use link::{Link, Overdrawn};
+pub(crate) use bridge::{Bridge, Overdrawn};
 pub(crate) use mailbox::{Congested, Letter, Letters, Mailbox};
 use room::{Member, Room};
 pub(crate) use sharing::Delivered;
@@ -31,7 +32,7 @@ pub(crate) struct Rooms {
     count: Gauge,
     members_per_room: usize,
     members_told: usize,
-    members_per_link: usize,
+    members_per_bridge: usize,
 }
 
 #[derive(Default)]
@@ -39,8 +40,8 @@ struct State {
     by_topic: HashMap<Topic, Room>,
     /// Rooms with members here.
     occupied: u32,
-    /// By the link's number.
-    links: HashMap<u64, Shares>,
+    /// By the bridge's number.
+    bridges: HashMap<u64, Shares>,
 }
 
 /// A room has as many members as it may.
@@ -52,7 +53,7 @@ pub(crate) enum Way {
     /// It is connected to this relay.
     Here(Mailbox),
     /// It is connected to another.
-    There(Link),
+    There(Bridge),
 }
 
 impl Rooms {
@@ -62,7 +63,7 @@ impl Rooms {
             count,
             members_per_room: limits.members_per_room,
             members_told: limits.members_told,
-            members_per_link: limits.members_per_link,
+            members_per_bridge: limits.members_per_bridge,
         }
     }
 
@@ -103,7 +104,7 @@ impl Rooms {
                 reach,
             };
             room.tell_newest(self.members_told, &joined.encode());
-            room.tell_links(&joined);
+            room.tell_bridges(&joined);
             let first = room.len() == 0;
             let mailbox = mailbox.clone();
             room.add(you, Member { reach, mailbox });
@@ -130,8 +131,8 @@ impl Rooms {
             return true;
         };
         room.remove(member);
-        for link in &room.told {
-            link.forget(topic, member);
+        for bridge in &room.told {
+            bridge.forget(topic, member);
         }
         let empty = room.len() == 0;
         if empty {
@@ -140,7 +141,7 @@ impl Rooms {
         } else {
             let left = Message::Left { topic, member };
             room.tell_newest(self.members_told, &left.encode());
-            room.tell_links(&left);
+            room.tell_bridges(&left);
         }
         empty
     }
@@ -153,7 +154,7 @@ impl Rooms {
             return Some(Way::Here(member.mailbox.clone()));
         }
         let away = room.away.get(&member)?;
-        Some(Way::There(away.link.clone()))
+        Some(Way::There(away.bridge.clone()))
     }
 
     /// Tells the members here something.
@@ -193,7 +194,7 @@ impl Way {
                 };
                 mailbox.forward(signal.encode()).await
             }
-            Self::There(link) => link.forward(topic, from, to, sealed).await,
+            Self::There(bridge) => bridge.forward(topic, from, to, sealed).await,
         }
     }
 }

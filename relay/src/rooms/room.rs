@@ -6,7 +6,7 @@ use bytes::Bytes;
 use samara_core::message::Reach;
 use samara_core::{MemberId, Message};
 
-use super::link::Link;
+use super::bridge::Bridge;
 use super::mailbox::Mailbox;
 
 /// A member, as the relay knows it.
@@ -18,7 +18,7 @@ pub(super) struct Member {
 /// A member of another relay's room of the same topic.
 pub(super) struct Away {
     pub reach: Reach,
-    pub link: Link,
+    pub bridge: Bridge,
 }
 
 /// Members in the order of their coming.
@@ -29,7 +29,7 @@ pub(super) struct Room {
     next: u64,
     pub away: BTreeMap<MemberId, Away>,
     /// Relays that are told of the members here.
-    pub told: Vec<Link>,
+    pub told: Vec<Bridge>,
 }
 
 impl Room {
@@ -54,14 +54,14 @@ impl Room {
     }
 
     /// Whether a relay is told of it, or told of members.
-    pub fn is_shared_with(&self, link: &Link) -> bool {
-        self.told.contains(link) || self.away.values().any(|away| away.link == *link)
+    pub fn is_shared_with(&self, bridge: &Bridge) -> bool {
+        self.told.contains(bridge) || self.away.values().any(|away| away.bridge == *bridge)
     }
 
     /// The members that a relay told of.
-    pub fn away_by(&self, link: &Link) -> Vec<MemberId> {
-        let by_link = self.away.iter().filter(|(_, away)| away.link == *link);
-        by_link.map(|(id, _)| *id).collect()
+    pub fn away_by(&self, bridge: &Bridge) -> Vec<MemberId> {
+        let by_bridge = self.away.iter().filter(|(_, away)| away.bridge == *bridge);
+        by_bridge.map(|(id, _)| *id).collect()
     }
 
     /// An id nobody can guess and nobody here has.
@@ -120,9 +120,9 @@ impl Room {
     }
 
     /// Tells the relays that are told of the members here.
-    pub fn tell_links(&self, message: &Message) {
-        for link in &self.told {
-            link.notify(message);
+    pub fn tell_bridges(&self, message: &Message) {
+        for bridge in &self.told {
+            bridge.notify(message);
         }
     }
 }

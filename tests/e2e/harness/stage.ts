@@ -46,8 +46,8 @@ export class Stage {
     return { path: file, name, size, hash: await sha256(file) };
   }
 
-  async relay(args: string[] = [], store = "relay"): Promise<Relay> {
-    return this.started(await Relay.start(this.path(store), args));
+  async relay(args: string[] = [], store = "relay", host?: string): Promise<Relay> {
+    return this.started(await Relay.start(this.path(store), args, host));
   }
 
   /** `samara` with `--json`. */

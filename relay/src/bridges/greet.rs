@@ -8,7 +8,7 @@ use samara_core::{Message, PeerId, PeerSecret};
 use super::frame::{Broken, Frame, frame};
 use crate::ending::Ending;
 
-/// Keeps a proof made for a link from holding on any other connection
+/// Keeps a proof made for a bridge from holding on any other connection
 /// (`docs/protocol.md`, "Proof").
 const BINDING: &[u8] = &[3];
 
@@ -72,7 +72,10 @@ fn handshake(secret: &PeerSecret, longest: usize) -> Handshake {
 }
 
 fn greeting<'a>(dialer: &'a Handshake, dialed: &'a Handshake) -> Result<Greeting<'a>, Ending> {
-    if [dialer, dialed].iter().any(|of| of.version != PROTOCOL_VERSION) {
+    if [dialer, dialed]
+        .iter()
+        .any(|of| of.version != PROTOCOL_VERSION)
+    {
         return Err(Ending::Version);
     }
     Ok(Greeting {
@@ -82,11 +85,7 @@ fn greeting<'a>(dialer: &'a Handshake, dialed: &'a Handshake) -> Result<Greeting
     })
 }
 
-fn verified(
-    greeting: &Greeting<'_>,
-    role: Role,
-    proof: &Proof,
-) -> Result<(), Ending> {
+fn verified(greeting: &Greeting<'_>, role: Role, proof: &Proof) -> Result<(), Ending> {
     let checked = greeting.verify(role, proof);
     checked.map_err(|_| Ending::NotProven)
 }

@@ -1,4 +1,4 @@
-//! The links there are: one to each relay.
+//! The bridges there are: one to each relay.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,14 +11,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::ending::Ending;
-use crate::rooms::Link;
+use crate::rooms::Bridge;
 
-/// Two relays may dial each other at once. A link that has lasted so long was
+/// Two relays may dial each other at once. A bridge that has lasted so long was
 /// not dialed at once with another.
 const SETTLED: Duration = Duration::from_secs(10);
 
-/// Links by the relay they lead to.
-pub(super) struct Links {
+/// Bridges by the relay they lead to.
+pub(super) struct Open {
     most: usize,
     /// For those that others dial: some are kept for own choice.
     places: Arc<Semaphore>,
@@ -26,7 +26,7 @@ pub(super) struct Links {
 }
 
 struct Held {
-    link: Link,
+    bridge: Bridge,
     /// Dialed by the relay with the smaller id.
     stays: bool,
     since: Instant,
@@ -34,7 +34,7 @@ struct Held {
     replaced: CancellationToken,
 }
 
-impl Links {
+impl Open {
     pub fn new(most: usize) -> Self {
         Self {
             most,
@@ -48,50 +48,53 @@ impl Links {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
-    /// The link to a relay.
-    pub fn get(&self, relay: &PeerId) -> Option<Link> {
-        self.lock().get(relay).map(|held| held.link.clone())
+    /// The bridge to a relay.
+    pub fn get(&self, relay: &PeerId) -> Option<Bridge> {
+        self.lock().get(relay).map(|held| held.bridge.clone())
     }
 
-    /// Takes in a link that came about; what is given says when another takes
-    /// its place. A link that lasts is kept; of two that both dialed at once,
+    /// Takes in a bridge that came about; what is given says when another takes
+    /// its place. A bridge that lasts is kept; of two that both dialed at once,
     /// the one that the smaller id dialed, so both drop the same.
     pub fn add(
         &self,
         own: PeerId,
         relay: PeerId,
         role: Role,
-        link: &Link,
+        bridge: &Bridge,
     ) -> Result<CancellationToken, Ending> {
         let stays = match role {
             Role::Dialer => own < relay,
             Role::Dialed => relay < own,
         };
-        let mut links = self.lock();
-        match links.get(&relay) {
+        let mut bridges = self.lock();
+        match bridges.get(&relay) {
             Some(held) if held.since.elapsed() >= SETTLED || held.stays && !stays => {
-                return Err(Ending::Linked);
+                return Err(Ending::Bridged);
             }
             Some(held) => held.replaced.cancel(),
-            None if links.len() >= self.most => return Err(Ending::Full),
+            None if bridges.len() >= self.most => return Err(Ending::Full),
             None => {}
         }
         let replaced = CancellationToken::new();
         let held = Held {
-            link: link.clone(),
+            bridge: bridge.clone(),
             stays,
             since: Instant::now(),
             replaced: replaced.clone(),
         };
-        links.insert(relay, held);
+        bridges.insert(relay, held);
         Ok(replaced)
     }
 
-    /// A link ended.
-    pub fn remove(&self, relay: &PeerId, link: &Link) {
-        let mut links = self.lock();
-        if links.get(relay).is_some_and(|held| held.link == *link) {
-            links.remove(relay);
+    /// A bridge ended.
+    pub fn remove(&self, relay: &PeerId, bridge: &Bridge) {
+        let mut bridges = self.lock();
+        if bridges
+            .get(relay)
+            .is_some_and(|held| held.bridge == *bridge)
+        {
+            bridges.remove(relay);
         }
     }
 
@@ -109,17 +112,17 @@ mod tests {
     const SMALL: PeerId = PeerId::from_bytes([1; 32]);
     const LARGE: PeerId = PeerId::from_bytes([2; 32]);
 
-    fn link() -> Link {
+    fn bridge() -> Bridge {
         let limits = Limits::default();
-        Link::new(LARGE, Mailbox::new(&limits).0, &limits)
+        Bridge::new(LARGE, Mailbox::new(&limits).0, &limits)
     }
 
     /// Whatever the order in which each learns of the two.
     #[test]
     fn of_two_links_both_relays_keep_the_same() {
         for first in [Role::Dialer, Role::Dialed] {
-            let (at_small, at_large) = (Links::new(4), Links::new(4));
-            let [by_small, by_large] = [link(), link()];
+            let (at_small, at_large) = (Open::new(4), Open::new(4));
+            let [by_small, by_large] = [bridge(), bridge()];
             let of = |dialer: Role| match dialer {
                 Role::Dialer => &by_small,
                 Role::Dialed => &by_large,
@@ -139,24 +142,32 @@ mod tests {
                 };
                 let _ = at_large.add(LARGE, SMALL, own, of(dialer));
             }
-            assert!(at_small.get(&LARGE).is_some_and(|link| link == by_small));
-            assert!(at_large.get(&SMALL).is_some_and(|link| link == by_small));
+            assert!(
+                at_small
+                    .get(&LARGE)
+                    .is_some_and(|bridge| bridge == by_small)
+            );
+            assert!(
+                at_large
+                    .get(&SMALL)
+                    .is_some_and(|bridge| bridge == by_small)
+            );
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_link_that_lasts_is_kept_whoever_dials() {
-        let links = Links::new(4);
-        let [old, new] = [link(), link()];
-        let replaced = links.add(SMALL, LARGE, Role::Dialed, &old).unwrap();
+        let bridges = Open::new(4);
+        let [old, new] = [bridge(), bridge()];
+        let replaced = bridges.add(SMALL, LARGE, Role::Dialed, &old).unwrap();
         tokio::time::advance(SETTLED).await;
-        let again = links.add(SMALL, LARGE, Role::Dialer, &new);
-        assert_eq!(again.err(), Some(Ending::Linked));
+        let again = bridges.add(SMALL, LARGE, Role::Dialer, &new);
+        assert_eq!(again.err(), Some(Ending::Bridged));
         assert!(!replaced.is_cancelled());
-        links.remove(&LARGE, &old);
-        assert!(links.add(SMALL, LARGE, Role::Dialer, &new).is_ok());
+        bridges.remove(&LARGE, &old);
+        assert!(bridges.add(SMALL, LARGE, Role::Dialer, &new).is_ok());
         // The end of the old one is none of the new one's.
-        links.remove(&LARGE, &old);
-        assert!(links.get(&LARGE).is_some_and(|link| link == new));
+        bridges.remove(&LARGE, &old);
+        assert!(bridges.get(&LARGE).is_some_and(|bridge| bridge == new));
     }
 }

@@ -6,9 +6,9 @@ use std::net::SocketAddrV4;
 use samara_core::{PeerId, Topic};
 use tokio::time::Instant;
 
-use crate::rooms::Link;
+use crate::rooms::Bridge;
 
-/// Topics remembered of one address: after a break, the relay there is linked
+/// Topics remembered of one address: after a break, the relay there has a bridge
 /// for them again at once, and for others when they are next looked up.
 const TOPICS: usize = 1024;
 
@@ -27,7 +27,7 @@ struct Entry {
 enum State {
     /// It is being dialed, or will be.
     Dialing,
-    /// This relay is there, and was linked.
+    /// This relay is there; there was a bridge to it.
     Relay(PeerId),
     /// No relay is, or none that answers; not to be dialed before.
     NoRelay(Instant),
@@ -35,8 +35,8 @@ enum State {
 
 /// What is to be done about an address.
 pub(super) enum Known {
-    /// There is a link.
-    Linked(Link),
+    /// There is a bridge.
+    Bridged(Bridge),
     /// Nothing, or nothing yet.
     Waits,
     /// It is to be dialed, and counts as being dialed.
@@ -49,15 +49,15 @@ impl Book {
         Self { most, entries }
     }
 
-    /// The DHT names an address for a topic; `link` is the link to a relay.
+    /// The DHT names an address for a topic; `bridge` is the bridge to a relay.
     pub fn found(
         &mut self,
         address: SocketAddrV4,
         topic: Topic,
-        link: impl Fn(&PeerId) -> Option<Link>,
+        bridge: impl Fn(&PeerId) -> Option<Bridge>,
     ) -> Known {
         let now = Instant::now();
-        if !self.entries.contains_key(&address) && !self.has_room(now, &link) {
+        if !self.entries.contains_key(&address) && !self.has_room(now, &bridge) {
             return Known::Waits;
         }
         let entry = self.entries.entry(address).or_insert_with(|| Entry {
@@ -75,8 +75,8 @@ impl Book {
         match &entry.state {
             State::Dialing => return Known::Waits,
             State::Relay(relay) => {
-                if let Some(link) = link(relay) {
-                    return Known::Linked(link);
+                if let Some(bridge) = bridge(relay) {
+                    return Known::Bridged(bridge);
                 }
             }
             State::NoRelay(_) => {}
@@ -100,7 +100,7 @@ impl Book {
         !entry.topics.is_empty()
     }
 
-    /// This relay is there, and linked.
+    /// This relay is there, and there is a bridge to it.
     pub fn is_relay(&mut self, address: SocketAddrV4, relay: PeerId) {
         self.set(address, State::Relay(relay));
     }
@@ -123,11 +123,11 @@ impl Book {
     }
 
     /// Whether one more may be remembered; what is of no use any more goes.
-    fn has_room(&mut self, now: Instant, link: impl Fn(&PeerId) -> Option<Link>) -> bool {
+    fn has_room(&mut self, now: Instant, bridge: impl Fn(&PeerId) -> Option<Bridge>) -> bool {
         if self.entries.len() >= self.most {
             self.entries.retain(|_, entry| match &entry.state {
                 State::NoRelay(until) => *until > now,
-                State::Relay(relay) => link(relay).is_some(),
+                State::Relay(relay) => bridge(relay).is_some(),
                 State::Dialing => true,
             });
         }

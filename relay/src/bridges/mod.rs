@@ -1,8 +1,8 @@
-//! Links to other relays: members of one topic meet, on whichever relay each
+//! Bridges to other relays: members of one topic meet, on whichever relay each
 //! of them is (`docs/protocol.md`, "Bridges").
 //!
 //! Relays find each other in the DHT under the topics of their rooms. Two have
-//! one link, on which each tells the other of its own members of topics that
+//! one bridge, on which each tells the other of its own members of topics that
 //! both have, and forwards what they seal for each other.
 
 mod book;
@@ -10,7 +10,7 @@ mod carry;
 mod dial;
 mod frame;
 mod greet;
-mod links;
+mod open;
 
 use std::net::SocketAddrV4;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,7 +31,7 @@ use crate::metrics::Metrics;
 use crate::rooms::Rooms;
 use crate::server::Shared;
 use book::Book;
-use links::Links;
+use open::Open;
 
 /// The path of the endpoint.
 pub(crate) const ENDPOINT: &str = "/bridge";
@@ -42,23 +42,23 @@ fn longest(limits: &Limits) -> usize {
     2 * limits.signal.max(limits.members_told * 9)
 }
 
-/// All links of one relay; clones are the same.
+/// All bridges of one relay; clones are the same.
 #[derive(Clone)]
-pub(crate) struct Bridge(Arc<Inner>);
+pub(crate) struct Bridges(Arc<Inner>);
 
 struct Inner {
     secret: PeerSecret,
     rooms: Arc<Rooms>,
     limits: Limits,
     metrics: Metrics,
-    links: Links,
+    open: Open,
     book: Mutex<Book>,
     dials: Semaphore,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
-impl Bridge {
+impl Bridges {
     pub fn new(
         secret: PeerSecret,
         rooms: Arc<Rooms>,
@@ -68,7 +68,7 @@ impl Bridge {
         stop: CancellationToken,
     ) -> Self {
         Self(Arc::new(Inner {
-            links: Links::new(limits.links),
+            open: Open::new(limits.bridges),
             book: Mutex::new(Book::new(limits.relay_addresses)),
             dials: Semaphore::new(limits.relay_dials),
             secret,
@@ -84,10 +84,10 @@ impl Bridge {
     /// room of. Whether a relay is there shows when they are dialed.
     pub fn found(&self, topic: Topic, addresses: &[SocketAddrV4]) {
         for address in addresses {
-            let linked = |peer: &_| self.0.links.get(peer);
-            let known = self.book().found(*address, topic, linked);
+            let bridged = |peer: &_| self.0.open.get(peer);
+            let known = self.book().found(*address, topic, bridged);
             match known {
-                book::Known::Linked(link) => self.0.rooms.share(topic, &link),
+                book::Known::Bridged(bridge) => self.0.rooms.share(topic, &bridge),
                 book::Known::Waits => {}
                 book::Known::Dial => {
                     let dialing = dial::run(self.clone(), *address);
@@ -111,28 +111,28 @@ pub(crate) async fn accept(
     ConnectInfo(from): ConnectInfo<std::net::SocketAddr>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let bridge = shared.bridge.clone();
-    let Some((bridge, place)) = bridge.and_then(|bridge| {
-        let place = bridge.0.links.place()?;
-        Some((bridge, place))
+    let bridges = shared.bridges.clone();
+    let Some((bridges, place)) = bridges.and_then(|bridges| {
+        let place = bridges.0.open.place()?;
+        Some((bridges, place))
     }) else {
-        let text = "this relay has as many links to others as it may\n";
+        let text = "this relay has as many bridges to others as it may\n";
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
     if shared.log_addresses {
         tracing::debug!(%from, "a relay dialed");
     }
-    let longest = longest(&bridge.0.limits);
+    let longest = longest(&bridges.0.limits);
     upgrade
         .max_message_size(longest)
         .max_frame_size(longest)
         .on_upgrade(move |socket| {
-            let tracked = bridge.0.tasks.clone();
+            let tracked = bridges.0.tasks.clone();
             tracked.track_future(async move {
                 let (sink, stream) = socket.split();
                 let sink = frame::to_axum(sink);
                 let stream = frame::from_axum(stream);
-                carry::run(&bridge, sink, stream, Role::Dialed, |_, _| {}).await;
+                carry::run(&bridges, sink, stream, Role::Dialed, |_, _| {}).await;
                 drop(place);
             })
         })

@@ -1,4 +1,4 @@
-//! Dials what the DHT names, and dials relays again whose link ended.
+//! Dials what the DHT names, and dials relays again whose bridge ended.
 
 use std::net::SocketAddrV4;
 use std::time::Duration;
@@ -12,64 +12,69 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::carry::{self, Went};
 use super::frame;
-use super::{Bridge, ENDPOINT, longest};
+use super::{Bridges, ENDPOINT, longest};
 use crate::ending::Ending;
 
 /// So often in a row a relay is dialed in vain before it counts as gone.
 const IN_VAIN: u32 = 8;
 
 /// Looks after one address until it needs no looking after.
-pub(super) async fn run(bridge: Bridge, address: SocketAddrV4) {
-    let limits = &bridge.0.limits;
+pub(super) async fn run(bridges: Bridges, address: SocketAddrV4) {
+    let limits = &bridges.0.limits;
     let mut was_relay = false;
     let mut in_vain = 0;
     loop {
         let began = Instant::now();
-        let went = dial(&bridge, address).await;
-        if went.ending == Ending::Linked
+        let went = dial(&bridges, address).await;
+        if went.ending == Ending::Bridged
             && let Some(relay) = went.relay
         {
-            return other_link(&bridge, address, relay);
+            return other_bridge(&bridges, address, relay);
         }
-        was_relay |= went.linked;
-        if went.linked && began.elapsed() > limits.relink_most {
+        was_relay |= went.bridged;
+        if went.bridged && began.elapsed() > limits.bridge_again_most {
             in_vain = 0;
         }
-        let needed = bridge
+        let needed = bridges
             .book()
-            .keep(address, |topic| bridge.0.rooms.has(topic));
+            .keep(address, |topic| bridges.0.rooms.has(topic));
         if went.ending == Ending::Myself || !was_relay || in_vain == IN_VAIN {
             let until = began + limits.relay_again;
-            return bridge.book().is_no_relay(address, until);
+            return bridges.book().is_no_relay(address, until);
         }
         if !needed {
-            return bridge.book().is_no_relay(address, Instant::now());
+            return bridges.book().is_no_relay(address, Instant::now());
         }
-        bridge.book().is_dialed(address);
-        sleep(wait(limits.relink_first, limits.relink_most, in_vain)).await;
+        bridges.book().is_dialed(address);
+        sleep(wait(
+            limits.bridge_again_first,
+            limits.bridge_again_most,
+            in_vain,
+        ))
+        .await;
         in_vain += 1;
     }
 }
 
-/// There is a link to the same relay.
-fn other_link(bridge: &Bridge, address: SocketAddrV4, relay: PeerId) {
-    bridge.book().is_relay(address, relay);
-    if let Some(link) = bridge.0.links.get(&relay) {
-        for topic in bridge.book().topics(address) {
-            bridge.0.rooms.share(topic, &link);
+/// There is a bridge to the same relay.
+fn other_bridge(bridges: &Bridges, address: SocketAddrV4, relay: PeerId) {
+    bridges.book().is_relay(address, relay);
+    if let Some(bridge) = bridges.0.open.get(&relay) {
+        for topic in bridges.book().topics(address) {
+            bridges.0.rooms.share(topic, &bridge);
         }
     }
 }
 
-async fn dial(bridge: &Bridge, address: SocketAddrV4) -> Went {
-    let limits = &bridge.0.limits;
+async fn dial(bridges: &Bridges, address: SocketAddrV4) -> Went {
+    let limits = &bridges.0.limits;
     let nobody = Went {
         relay: None,
-        linked: false,
+        bridged: false,
         ending: Ending::Broken,
     };
     let socket = {
-        let Ok(_place) = bridge.0.dials.acquire().await else {
+        let Ok(_place) = bridges.0.dials.acquire().await else {
             return nobody;
         };
         let longest = longest(limits);
@@ -87,10 +92,10 @@ async fn dial(bridge: &Bridge, address: SocketAddrV4) -> Went {
     let (sink, stream) = socket.split();
     let sink = frame::to_tungstenite(sink);
     let stream = frame::from_tungstenite(stream);
-    carry::run(bridge, sink, stream, Role::Dialer, |relay, link| {
-        bridge.book().is_relay(address, relay);
-        for topic in bridge.book().topics(address) {
-            bridge.0.rooms.share(topic, link);
+    carry::run(bridges, sink, stream, Role::Dialer, |relay, bridge| {
+        bridges.book().is_relay(address, relay);
+        for topic in bridges.book().topics(address) {
+            bridges.0.rooms.share(topic, bridge);
         }
     })
     .await

@@ -2,7 +2,7 @@
 //! each of this relay's members may have under way to it.
 //!
 //! Without a bound for each member, one that sends to somebody slow would hold
-//! up all that share the link.
+//! up all that share the bridge.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,9 +20,9 @@ use crate::limits::Limits;
 /// What a signal counts as at least, in bytes.
 const LEAST: usize = 1 << 10;
 
-/// A link to another relay; clones are the same.
+/// A bridge to another relay; clones are the same.
 #[derive(Debug, Clone)]
-pub(crate) struct Link(Arc<Inner>);
+pub(crate) struct Bridge(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -53,12 +53,12 @@ pub(crate) struct Overdrawn;
 /// Dropped, it tells the other relay that a signal is taken.
 #[derive(Debug)]
 pub(crate) struct Receipt {
-    link: Link,
+    bridge: Bridge,
     from: Sender,
     cost: u32,
 }
 
-impl Link {
+impl Bridge {
     /// `mailbox` is that of the connection to the relay.
     pub fn new(relay: PeerId, mailbox: Mailbox, limits: &Limits) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
@@ -73,13 +73,13 @@ impl Link {
         }))
     }
 
-    /// Tells it apart from all links there were.
+    /// Tells it apart from all bridges there were.
     pub fn number(&self) -> u64 {
         self.0.number
     }
 
     /// Whether both lead to the same relay.
-    pub fn is_to_relay_of(&self, other: &Self) -> bool {
+    pub fn leads_where(&self, other: &Self) -> bool {
         self.0.relay == other.0.relay
     }
 
@@ -148,8 +148,8 @@ impl Link {
             return Err(Overdrawn);
         }
         owed.insert(from, of_member);
-        let link = self.clone();
-        Ok(Receipt { link, from, cost })
+        let bridge = self.clone();
+        Ok(Receipt { bridge, from, cost })
     }
 
     fn free(&self, sender: Sender) -> Arc<Semaphore> {
@@ -171,7 +171,7 @@ impl Drop for Receipt {
     fn drop(&mut self) {
         let (topic, from) = self.from;
         {
-            let mut owed = lock(&self.link.0.owed);
+            let mut owed = lock(&self.bridge.0.owed);
             if let Some(of_member) = owed.get_mut(&self.from) {
                 *of_member -= self.cost;
                 if *of_member == 0 {
@@ -180,11 +180,11 @@ impl Drop for Receipt {
             }
         }
         let bytes = self.cost;
-        self.link.notify(&Message::Taken { topic, from, bytes });
+        self.bridge.notify(&Message::Taken { topic, from, bytes });
     }
 }
 
-impl PartialEq for Link {
+impl PartialEq for Bridge {
     fn eq(&self, other: &Self) -> bool {
         self.number() == other.number()
     }
@@ -207,7 +207,7 @@ mod tests {
     /// Two of them fill the window.
     const SEALED: Bytes = Bytes::from_static(&[0; 2048]);
 
-    fn link() -> (Link, Letters) {
+    fn bridge() -> (Bridge, Letters) {
         let limits = Limits {
             forward_window: 4096,
             forward_wait: Duration::from_millis(50),
@@ -215,13 +215,13 @@ mod tests {
         };
         let (mailbox, letters) = Mailbox::new(&limits);
         let relay = PeerId::from_bytes([1; 32]);
-        (Link::new(relay, mailbox, &limits), letters)
+        (Bridge::new(relay, mailbox, &limits), letters)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_member_waits_until_the_other_relay_took_what_is_under_way() {
-        let (link, _letters) = link();
-        let send = |from| link.forward(TOPIC, from, TO, SEALED);
+        let (bridge, _letters) = bridge();
+        let send = |from| bridge.forward(TOPIC, from, TO, SEALED);
         assert_eq!(send(FROM).await, Ok(()));
         assert_eq!(send(FROM).await, Ok(()));
         assert_eq!(send(FROM).await, Err(Congested));
@@ -229,8 +229,8 @@ mod tests {
         assert_eq!(send(MemberId(3)).await, Ok(()));
 
         // What is taken twice makes no more room than there was.
-        link.taken(TOPIC, FROM, u32::MAX);
-        link.taken(TOPIC, FROM, u32::MAX);
+        bridge.taken(TOPIC, FROM, u32::MAX);
+        bridge.taken(TOPIC, FROM, u32::MAX);
         assert_eq!(send(FROM).await, Ok(()));
         assert_eq!(send(FROM).await, Ok(()));
         assert_eq!(send(FROM).await, Err(Congested));
@@ -238,13 +238,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_beyond_the_window_is_refused_and_what_is_dropped_is_told() {
-        let (link, mut letters) = link();
-        let first = link.receipt(TOPIC, FROM, &SEALED).unwrap();
-        let _second = link.receipt(TOPIC, FROM, &SEALED).unwrap();
-        let third = link.receipt(TOPIC, FROM, &Bytes::new());
+        let (bridge, mut letters) = bridge();
+        let first = bridge.receipt(TOPIC, FROM, &SEALED).unwrap();
+        let _second = bridge.receipt(TOPIC, FROM, &SEALED).unwrap();
+        let third = bridge.receipt(TOPIC, FROM, &Bytes::new());
         assert_eq!(third.err(), Some(Overdrawn));
         drop(first);
-        assert!(link.receipt(TOPIC, FROM, &Bytes::new()).is_ok());
+        assert!(bridge.receipt(TOPIC, FROM, &Bytes::new()).is_ok());
         let told = letters.try_recv().unwrap();
         let told = Message::decode(&told.message).unwrap();
         let (from, bytes) = (FROM, 2048);

@@ -51,7 +51,7 @@ impl Names {
         });
         config.limits.lookup_again_first = Duration::from_millis(500);
         config.limits.lookup_again_most = Duration::from_millis(500);
-        config.limits.relink_first = Duration::from_millis(100);
+        config.limits.bridge_again_first = Duration::from_millis(100);
     }
 }
 
@@ -158,7 +158,7 @@ async fn relays_that_find_each_other_have_one_link_and_nothing_goes_in_a_circle(
         }
     }
     for relay in &relays {
-        while relay.metric("samara_links").await != 2 {
+        while relay.metric("samara_bridges").await != 2 {
             tokio::task::yield_now().await;
         }
     }
@@ -259,7 +259,7 @@ async fn a_relay_without_links_answers_nobody_and_dials_nobody() {
     let names = Names::new().await;
     let alone = Relay::with(|config| {
         names.enter(config);
-        config.bridge = false;
+        config.bridges = false;
     })
     .await;
     let answer = common::get(alone.addr(), "/bridge").await;
@@ -274,7 +274,7 @@ impl Liar {
         Self(Peer::dial_at(addr, "/bridge").await)
     }
 
-    async fn linked(relay: &Relay) -> Self {
+    async fn opened(relay: &Relay) -> Self {
         let mut liar = Self::dial(relay.addr()).await;
         let secret = common::stranger();
         liar.greet(&secret, &[3]).await;
@@ -330,8 +330,8 @@ async fn a_relay_must_prove_who_it_is_for_a_link() {
     // A proof that some peer made for this relay's `/ws`.
     liar.greet(&common::stranger(), &[0]).await;
     assert_eq!(liar.cut_with().await, ErrorCode::NOT_PROVEN);
-    assert_eq!(relay.metric("samara_links_total").await, 0);
-    assert_eq!(relay.metric("samara_links_cut_total").await, 1);
+    assert_eq!(relay.metric("samara_bridges_total").await, 0);
+    assert_eq!(relay.metric("samara_bridges_cut_total").await, 1);
 }
 
 /// Made-up members take no places of real ones, and no signal is passed on in
@@ -343,7 +343,7 @@ async fn a_relay_speaks_for_its_own_members_only() {
     let (a_id, _) = a.join().await;
     let (b_id, _) = b.join().await;
     assert_eq!(hears(&mut a).await, joined(b_id));
-    let mut liar = Liar::linked(&relay).await;
+    let mut liar = Liar::opened(&relay).await;
     liar.says_members(&[b_id.0, 1, 2]).await;
     for id in [1, 2] {
         assert_eq!(hears(&mut a).await, joined(MemberId(id)));
@@ -365,7 +365,7 @@ async fn a_relay_speaks_for_its_own_members_only() {
     assert_eq!(hears(&mut a).await, signal(MemberId(1), "of its own"));
 
     // Another relay cannot have the first one's.
-    let mut other = Liar::linked(&relay).await;
+    let mut other = Liar::opened(&relay).await;
     other.says_members(&[1, 5, 6, 7]).await;
     // There are four of other relays at most.
     for id in [5, 6] {
@@ -380,14 +380,19 @@ async fn a_relay_speaks_for_its_own_members_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_floods_is_cut_and_its_members_are_gone() {
-    let relay = Relay::with_limits(|limits| limits.messages_per_second = 2.try_into().unwrap()).await;
+    let relay =
+        Relay::with_limits(|limits| limits.messages_per_second = 2.try_into().unwrap()).await;
     let mut a = relay.peer().await;
     a.join().await;
-    let mut liar = Liar::linked(&relay).await;
+    let mut liar = Liar::opened(&relay).await;
     liar.says_members(&[1]).await;
     assert_eq!(hears(&mut a).await, joined(MemberId(1)));
     for _ in 0..20 {
-        liar.0.send(&Message::Leave { topic: Topic::from_bytes([1; 20]) }).await;
+        liar.0
+            .send(&Message::Leave {
+                topic: Topic::from_bytes([1; 20]),
+            })
+            .await;
     }
     assert_eq!(hears(&mut a).await, left(MemberId(1)));
     assert_eq!(liar.cut_with().await, ErrorCode::TOO_MANY);
@@ -404,25 +409,25 @@ async fn a_relay_is_cut_for_what_is_never_right() {
     let mut a = relay.peer().await;
     let (a_id, _) = a.join().await;
 
-    let mut liar = Liar::linked(&relay).await;
+    let mut liar = Liar::opened(&relay).await;
     liar.says_members(&[1, 2, 3]).await;
     assert_eq!(liar.cut_with().await, ErrorCode::TOO_MANY);
 
-    let mut liar = Liar::linked(&relay).await;
+    let mut liar = Liar::opened(&relay).await;
     liar.forwards(1, a_id, &[0; 5000]).await;
     assert_eq!(liar.cut_with().await, ErrorCode::TOO_MANY);
 
-    let mut liar = Liar::linked(&relay).await;
+    let mut liar = Liar::opened(&relay).await;
     liar.0.send(&signal(a_id, "what members send")).await;
     assert_eq!(liar.cut_with().await, ErrorCode::UNEXPECTED);
 
-    let mut liar = Liar::linked(&relay).await;
+    let mut liar = Liar::opened(&relay).await;
     liar.0.send_bytes(vec![200, 1, 2].into()).await;
     assert_eq!(liar.cut_with().await, ErrorCode::MALFORMED);
 }
 
 /// A member that takes nothing holds up what is for it, and nothing else that
-/// comes over the same link.
+/// comes over the same bridge.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_may_have_so_much_under_way_for_a_member_and_no_more() {
     const WINDOW: &[u8] = &[0; 128 << 10];
@@ -433,7 +438,7 @@ async fn a_relay_may_have_so_much_under_way_for_a_member_and_no_more() {
     let (mut stuck, mut a) = (relay.peer().await, relay.peer().await);
     let (stuck_id, _) = stuck.join().await;
     let (a_id, _) = a.join().await;
-    let mut liar = Liar::linked(&relay).await;
+    let mut liar = Liar::opened(&relay).await;
     liar.says_members(&[1, 2]).await;
     while hears(&mut a).await != joined(MemberId(2)) {}
     assert!(matches!(liar.0.recv().await, Message::Members { .. }));

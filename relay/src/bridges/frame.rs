@@ -68,12 +68,12 @@ pub(super) fn to_tungstenite(
         ready(Ok(match frame {
             Frame::Message(bytes) => tungstenite::Message::Binary(bytes),
             Frame::Ping | Frame::Other => tungstenite::Message::Ping(Bytes::new()),
-            Frame::Close(ending) => tungstenite::Message::Close(ending.close().map(|close| {
-                CloseFrame {
+            Frame::Close(ending) => {
+                tungstenite::Message::Close(ending.close().map(|close| CloseFrame {
                     code: CloseCode::from(close.code),
                     reason: close.reason.as_str().into(),
-                }
-            })),
+                }))
+            }
         }))
     })
 }

@@ -1,4 +1,4 @@
-//! One link, from its handshake to its end.
+//! One bridge, from its handshake to its end.
 
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use samara_core::identity::Role;
@@ -7,35 +7,35 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::frame::{Broken, Frame, frame};
 use super::greet::greet;
-use super::{Bridge, longest};
+use super::{Bridges, longest};
 use crate::ending::Ending;
 use crate::heard::Heard;
 use crate::limits::Limits;
-use crate::rates::LinkRates;
-use crate::rooms::{Delivered, Letters, Link, Mailbox, Overdrawn};
+use crate::rates::BridgeRates;
+use crate::rooms::{Bridge, Delivered, Letters, Mailbox, Overdrawn};
 
-/// How a link went.
+/// How a bridge went.
 pub(super) struct Went {
     /// Who is at the other end.
     pub relay: Option<PeerId>,
-    /// Whether it was the link to that relay.
-    pub linked: bool,
+    /// Whether it was the bridge to that relay.
+    pub bridged: bool,
     pub ending: Ending,
 }
 
-/// Carries a link until either side ends it. `on_link` is told when there is one.
+/// Carries a bridge until either side ends it. `on_bridge` is told when there is one.
 pub(super) async fn run<K, S>(
-    bridge: &Bridge,
+    bridges: &Bridges,
     mut sink: K,
     mut stream: S,
     role: Role,
-    on_link: impl FnOnce(PeerId, &Link),
+    on_bridge: impl FnOnce(PeerId, &Bridge),
 ) -> Went
 where
     K: Sink<Frame, Error = Broken> + Unpin,
     S: Stream<Item = Result<Frame, Ending>> + Unpin,
 {
-    let inner = &bridge.0;
+    let inner = &bridges.0;
     let limits = &inner.limits;
     let greeting = greet(&inner.secret, role, longest(limits), &mut sink, &mut stream);
     let greeted = tokio::select! {
@@ -44,50 +44,50 @@ where
         }
         () = inner.stop.cancelled() => Err(Ending::Stopping),
     };
-    let (relay, linked, ending) = match greeted {
+    let (relay, bridged, ending) = match greeted {
         Err(ending) => (None, false, ending),
         Ok(relay) => {
             let (mailbox, letters) = Mailbox::new(limits);
-            let link = Link::new(relay, mailbox, limits);
-            match inner.links.add(inner.secret.peer(), relay, role, &link) {
+            let bridge = Bridge::new(relay, mailbox, limits);
+            match inner.open.add(inner.secret.peer(), relay, role, &bridge) {
                 Err(ending) => (Some(relay), false, ending),
                 Ok(replaced) => {
-                    inner.rooms.linked(&link);
-                    inner.metrics.links.increment(1);
-                    inner.metrics.links_total.increment(1);
-                    tracing::info!(link = link.number(), %relay, "linked with another relay");
-                    on_link(relay, &link);
+                    inner.rooms.opened(&bridge);
+                    inner.metrics.bridges.increment(1);
+                    inner.metrics.bridges_total.increment(1);
+                    tracing::info!(bridge = bridge.number(), %relay, "a bridge to another relay is there");
+                    on_bridge(relay, &bridge);
                     let ending = tokio::select! {
-                        ending = exchange(bridge, &link, letters, &mut sink, &mut stream) => ending,
-                        () = replaced.cancelled() => Ending::Linked,
+                        ending = exchange(bridges, &bridge, letters, &mut sink, &mut stream) => ending,
+                        () = replaced.cancelled() => Ending::Bridged,
                         () = inner.stop.cancelled() => Ending::Stopping,
                     };
-                    inner.links.remove(&relay, &link);
-                    inner.rooms.unlinked(&link);
-                    inner.metrics.links.decrement(1);
+                    inner.open.remove(&relay, &bridge);
+                    inner.rooms.closed(&bridge);
+                    inner.metrics.bridges.decrement(1);
                     (Some(relay), true, ending)
                 }
             }
         }
     };
     if ending.is_a_cut() {
-        inner.metrics.links_cut.increment(1);
-        tracing::warn!(reason = %ending, "a link to another relay was cut");
-    } else if linked {
-        tracing::info!(reason = %ending, "a link to another relay ended");
+        inner.metrics.bridges_cut.increment(1);
+        tracing::warn!(reason = %ending, "a bridge to another relay was cut");
+    } else if bridged {
+        tracing::info!(reason = %ending, "a bridge to another relay ended");
     }
     farewell(&mut sink, &mut stream, ending).await;
     Went {
         relay,
-        linked,
+        bridged,
         ending,
     }
 }
 
 /// Both directions, and what ends them.
 async fn exchange<K, S>(
+    bridges: &Bridges,
     bridge: &Bridge,
-    link: &Link,
     letters: Letters,
     sink: &mut K,
     stream: &mut S,
@@ -96,23 +96,23 @@ where
     K: Sink<Frame, Error = Broken> + Unpin,
     S: Stream<Item = Result<Frame, Ending>> + Unpin,
 {
-    let limits = &bridge.0.limits;
+    let limits = &bridges.0.limits;
     let heard = Heard::now();
     let overrun = letters.overrun();
     tokio::select! {
-        ending = receive(bridge, link, stream, &heard) => ending,
+        ending = receive(bridges, bridge, stream, &heard) => ending,
         ending = send(sink, letters, limits) => ending,
         () = heard.until_silent_for(limits.cut_after) => Ending::Silent,
         () = overrun.cancelled() => Ending::Slow,
-        () = unused(bridge, link) => Ending::Idle,
+        () = unused(bridges, bridge) => Ending::Idle,
     }
 }
 
-async fn receive<S>(bridge: &Bridge, link: &Link, stream: &mut S, heard: &Heard) -> Ending
+async fn receive<S>(bridges: &Bridges, bridge: &Bridge, stream: &mut S, heard: &Heard) -> Ending
 where
     S: Stream<Item = Result<Frame, Ending>> + Unpin,
 {
-    let rates = LinkRates::new(&bridge.0.limits);
+    let rates = BridgeRates::new(&bridges.0.limits);
     loop {
         let message = match frame(stream).await {
             Ok(Frame::Message(bytes)) => bytes,
@@ -129,26 +129,26 @@ where
         let Ok(message) = Message::decode(&message) else {
             return Ending::Malformed;
         };
-        if let Err(ending) = one(bridge, link, &rates, message).await {
+        if let Err(ending) = one(bridges, bridge, &rates, message).await {
             return ending;
         }
     }
 }
 
 async fn one(
+    bridges: &Bridges,
     bridge: &Bridge,
-    link: &Link,
-    rates: &LinkRates,
+    rates: &BridgeRates,
     message: Message,
 ) -> Result<(), Ending> {
-    let (rooms, limits) = (&bridge.0.rooms, &bridge.0.limits);
+    let (rooms, limits) = (&bridges.0.rooms, &bridges.0.limits);
     match message {
         Message::Members { topic, members, .. } => {
             if members.len() > limits.members_told {
                 return Err(Ending::Crowd);
             }
             rates.tell(members.len()).await;
-            rooms.has_members(topic, &members, link);
+            rooms.has_members(topic, &members, bridge);
         }
         Message::Joined {
             topic,
@@ -156,13 +156,13 @@ async fn one(
             reach,
         } => {
             rates.tell(1).await;
-            rooms.has_joined(topic, member, reach, link);
+            rooms.has_joined(topic, member, reach, bridge);
         }
         Message::Left { topic, member } => {
             rates.tell(1).await;
-            rooms.has_left(topic, member, link);
+            rooms.has_left(topic, member, bridge);
         }
-        Message::Leave { topic } => rooms.has_members(topic, &[], link),
+        Message::Leave { topic } => rooms.has_members(topic, &[], bridge),
         Message::Forward {
             topic,
             from,
@@ -174,8 +174,8 @@ async fn one(
             }
             let bytes = sealed.len();
             rates.forward(bytes).await;
-            let delivered = rooms.deliver(topic, from, to, sealed, link);
-            let metrics = &bridge.0.metrics;
+            let delivered = rooms.deliver(topic, from, to, sealed, bridge);
+            let metrics = &bridges.0.metrics;
             match delivered.map_err(|Overdrawn| Ending::Overdrawn)? {
                 Delivered::Yes => {
                     metrics.signal_messages.increment(1);
@@ -185,7 +185,7 @@ async fn one(
                 Delivered::Nobody => {}
             }
         }
-        Message::Taken { topic, from, bytes } => link.taken(topic, from, bytes),
+        Message::Taken { topic, from, bytes } => bridge.taken(topic, from, bytes),
         // It closes the connection itself.
         Message::Error { .. } => {}
         _ => return Err(Ending::Unexpected),
@@ -223,14 +223,14 @@ where
     }
 }
 
-/// Returns when nobody's room has had to do with the link for a while.
-async fn unused(bridge: &Bridge, link: &Link) {
-    let mut looks = interval(bridge.0.limits.link_idle / 2);
+/// Returns when nobody's room has had to do with the bridge for a while.
+async fn unused(bridges: &Bridges, bridge: &Bridge) {
+    let mut looks = interval(bridges.0.limits.bridge_idle / 2);
     looks.reset();
     let mut before = true;
     loop {
         looks.tick().await;
-        let used = bridge.0.rooms.is_used(link);
+        let used = bridges.0.rooms.is_used(bridge);
         if !used && !before {
             return;
         }
