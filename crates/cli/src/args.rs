@@ -140,28 +140,8 @@ pub struct Relay {
     #[arg(long, value_name = "HOPS", default_value_t = 3)]
     pub sympathy: u8,
 
-    /// Announce the relay in the DHT under this TCP port, at which the world
-    /// reaches it without TLS
-    #[arg(long, value_name = "PORT", conflicts_with = "no_dht")]
-    pub announce_port: Option<NonZeroU16>,
-
-    /// Announce every blob kept here too, not only the rooms, with so many UDP
-    /// packets a second at most
-    #[arg(long, value_name = "PACKETS", num_args = 0..=1, requires = "announce_port",
-          default_missing_value = "2500", value_parser = clap::value_parser!(u32).range(1..))]
-    pub announce_blobs: Option<u32>,
-
-    /// Enter the DHT by this node instead of the public ones; repeatable
-    #[arg(long, value_name = "HOST:PORT")]
-    pub bootstrap: Vec<String>,
-
-    /// Neither look nor announce in the DHT
-    #[arg(long, conflicts_with = "bootstrap")]
-    pub no_dht: bool,
-
-    /// Have no bridges to other relays, so that members meet on this one only
-    #[arg(long)]
-    pub no_bridges: bool,
+    #[command(flatten)]
+    pub finding: Finding,
 
     /// Answer STUN at this UDP address, so that peers learn how others see them
     /// [default: that of --listen, unless it is for this machine only]
@@ -207,6 +187,38 @@ pub struct Relay {
 
     #[command(flatten)]
     pub limit: Limit,
+}
+
+/// How a relay finds others, and is found.
+#[derive(Debug, clap::Args)]
+pub struct Finding {
+    /// Announce the relay in the DHT under this TCP port, at which the world
+    /// reaches it without TLS
+    #[arg(
+        long,
+        value_name = "PORT",
+        conflicts_with = "no_dht",
+        help_heading = "Finding others"
+    )]
+    pub announce_port: Option<NonZeroU16>,
+
+    /// Announce every blob kept here too, not only the rooms, with so many UDP
+    /// packets a second at most
+    #[arg(long, value_name = "PACKETS", num_args = 0..=1, requires = "announce_port",
+          default_missing_value = "2500", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Finding others")]
+    pub announce_blobs: Option<u32>,
+
+    /// Enter the DHT by this node instead of the public ones; repeatable
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Finding others")]
+    pub bootstrap: Vec<String>,
+
+    /// Neither look nor announce in the DHT
+    #[arg(long, conflicts_with = "bootstrap", help_heading = "Finding others")]
+    pub no_dht: bool,
+
+    /// Have no bridges to other relays, so that members meet on this one only
+    #[arg(long, help_heading = "Finding others")]
+    pub no_bridges: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -25,15 +25,16 @@ pub fn run(args: &Relay, store: Option<PathBuf>, json: bool) -> Result<(), Failu
     } else {
         LogFormat::Text
     };
-    config.dht = (!args.no_dht).then(|| Dht {
-        bootstrap: (!args.bootstrap.is_empty()).then(|| args.bootstrap.clone()),
-        announce_port: args.announce_port.map(Into::into),
-        announce_blobs: args.announce_blobs.map(|packets| SweepConfig {
+    let finding = &args.finding;
+    config.dht = (!finding.no_dht).then(|| Dht {
+        bootstrap: (!finding.bootstrap.is_empty()).then(|| finding.bootstrap.clone()),
+        announce_port: finding.announce_port.map(Into::into),
+        announce_blobs: finding.announce_blobs.map(|packets| SweepConfig {
             packets,
             ..SweepConfig::default()
         }),
     });
-    config.bridges = !args.no_bridges;
+    config.bridges = !finding.no_bridges;
     config.ice = ice(args)?;
     crate::runtime()?.block_on(samara_relay::run(config))?;
     Ok(())

@@ -19,7 +19,7 @@ pub(super) struct Went {
     /// Who is at the other end.
     pub relay: Option<PeerId>,
     /// Whether it was the bridge to that relay.
-    pub bridged: bool,
+    pub opened: bool,
     pub ending: Ending,
 }
 
@@ -44,7 +44,7 @@ where
         }
         () = inner.stop.cancelled() => Err(Ending::Stopping),
     };
-    let (relay, bridged, ending) = match greeted {
+    let (relay, opened, ending) = match greeted {
         Err(ending) => (None, false, ending),
         Ok(relay) => {
             let (mailbox, letters) = Mailbox::new(limits);
@@ -73,13 +73,13 @@ where
     if ending.is_a_cut() {
         inner.metrics.bridges_cut.increment(1);
         tracing::warn!(reason = %ending, "a bridge to another relay was cut");
-    } else if bridged {
+    } else if opened {
         tracing::info!(reason = %ending, "a bridge to another relay ended");
     }
     farewell(&mut sink, &mut stream, ending).await;
     Went {
         relay,
-        bridged,
+        opened,
         ending,
     }
 }

@@ -31,8 +31,8 @@ pub(super) async fn run(bridges: Bridges, address: SocketAddrV4) {
         {
             return other_bridge(&bridges, address, relay);
         }
-        was_relay |= went.bridged;
-        if went.bridged && began.elapsed() > limits.bridge_again_most {
+        was_relay |= went.opened;
+        if went.opened && began.elapsed() > limits.bridge_again_most {
             in_vain = 0;
         }
         let needed = bridges
@@ -70,7 +70,7 @@ async fn dial(bridges: &Bridges, address: SocketAddrV4) -> Went {
     let limits = &bridges.0.limits;
     let nobody = Went {
         relay: None,
-        bridged: false,
+        opened: false,
         ending: Ending::Broken,
     };
     let socket = {

@@ -30,7 +30,11 @@ where
             send(sink, &Message::Handshake(ours)).await?;
             match next(stream).await? {
                 Message::HandshakeAck(theirs, proof) => {
-                    let greeting = greeting(&ours, &theirs)?;
+                    let greeting = same_version(Greeting {
+                        dialer: &ours,
+                        dialed: &theirs,
+                        binding: BINDING,
+                    })?;
                     verified(&greeting, Role::Dialed, &proof)?;
                     let proof = secret.prove(Role::Dialer, &greeting);
                     send(sink, &Message::Proof(proof)).await?;
@@ -43,7 +47,11 @@ where
             let Message::Handshake(theirs) = next(stream).await? else {
                 return Err(Ending::NoHandshake);
             };
-            let greeting = greeting(&theirs, &ours)?;
+            let greeting = same_version(Greeting {
+                dialer: &theirs,
+                dialed: &ours,
+                binding: BINDING,
+            })?;
             let proof = secret.prove(Role::Dialed, &greeting);
             send(sink, &Message::HandshakeAck(ours, proof)).await?;
             match next(stream).await? {
@@ -71,18 +79,14 @@ fn handshake(secret: &PeerSecret, longest: usize) -> Handshake {
     }
 }
 
-fn greeting<'a>(dialer: &'a Handshake, dialed: &'a Handshake) -> Result<Greeting<'a>, Ending> {
-    if [dialer, dialed]
-        .iter()
-        .any(|of| of.version != PROTOCOL_VERSION)
-    {
-        return Err(Ending::Version);
+/// What both said, if they speak the same version.
+fn same_version(greeting: Greeting<'_>) -> Result<Greeting<'_>, Ending> {
+    let both = [greeting.dialer, greeting.dialed];
+    if both.iter().all(|of| of.version == PROTOCOL_VERSION) {
+        Ok(greeting)
+    } else {
+        Err(Ending::Version)
     }
-    Ok(Greeting {
-        dialer,
-        dialed,
-        binding: BINDING,
-    })
 }
 
 fn verified(greeting: &Greeting<'_>, role: Role, proof: &Proof) -> Result<(), Ending> {

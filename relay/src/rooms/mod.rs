@@ -136,7 +136,7 @@ impl Rooms {
         }
         let empty = room.len() == 0;
         if empty {
-            self.share_last(&mut state, topic);
+            sharing::share_last(&mut state, topic);
             self.occupied(&mut state, -1);
         } else {
             let left = Message::Left { topic, member };

@@ -190,20 +190,6 @@ impl Rooms {
         }
     }
 
-    /// The last member here left.
-    pub(super) fn share_last(&self, state: &mut State, topic: Topic) {
-        let Some(room) = state.by_topic.get_mut(&topic) else {
-            return;
-        };
-        room.tell_bridges(&Message::Leave { topic });
-        for bridge in std::mem::take(&mut room.told) {
-            settle(state, topic, &bridge);
-        }
-        if state.by_topic.get(&topic).is_some_and(Room::is_unused) {
-            state.by_topic.remove(&topic);
-        }
-    }
-
     /// Another relay's member, unless there are too many. A number that somebody
     /// has stays theirs; where a bridge takes another's place, its members stay.
     fn came(
@@ -249,6 +235,20 @@ impl Rooms {
         room.away.remove(&member);
         let left = Message::Left { topic, member };
         room.tell_newest(self.members_told, &left.encode());
+    }
+}
+
+/// The last member here left.
+pub(super) fn share_last(state: &mut State, topic: Topic) {
+    let Some(room) = state.by_topic.get_mut(&topic) else {
+        return;
+    };
+    room.tell_bridges(&Message::Leave { topic });
+    for bridge in std::mem::take(&mut room.told) {
+        settle(state, topic, &bridge);
+    }
+    if state.by_topic.get(&topic).is_some_and(Room::is_unused) {
+        state.by_topic.remove(&topic);
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{Handshake, Hops, IceServer, MemberId, Message, Reach};
 use crate::blob::BlobId;
+use crate::derive::Topic;
 
 /// Longest text of an ERROR, in bytes.
 pub(super) const MAX_TEXT_LEN: usize = 256;
@@ -29,11 +30,8 @@ impl Message {
                 blob,
                 data,
             } => {
-                put(
-                    &mut out,
-                    3,
-                    &[&request.0.to_be_bytes(), blob.as_bytes(), data],
-                );
+                let request = request.0.to_be_bytes();
+                put(&mut out, 3, &[&request, blob.as_bytes(), data]);
             }
             Self::Have(blobs) => put_haves(&mut out, blobs),
             Self::HaveBits { topic, first, bits } => {
@@ -90,11 +88,8 @@ impl Message {
                 member,
                 reach,
             } => {
-                put(
-                    &mut out,
-                    19,
-                    &[topic.as_bytes(), &member.0.to_be_bytes(), &[reach.0]],
-                );
+                let member = member.0.to_be_bytes();
+                put(&mut out, 19, &[topic.as_bytes(), &member, &[reach.0]]);
             }
             Self::Left { topic, member } => {
                 put(&mut out, 20, &[topic.as_bytes(), &member.0.to_be_bytes()]);
@@ -103,10 +98,7 @@ impl Message {
                 topic,
                 member,
                 sealed,
-            } => {
-                let member = member.0.to_be_bytes();
-                put(&mut out, 21, &[topic.as_bytes(), &member, sealed]);
-            }
+            } => put_signal(&mut out, 21, *topic, &[*member], sealed),
             Self::Sources { topic, addresses } => {
                 put_sources(&mut out, topic.as_bytes(), addresses);
             }
@@ -116,10 +108,7 @@ impl Message {
                 from,
                 to,
                 sealed,
-            } => {
-                let [from, to] = [from.0, to.0].map(u64::to_be_bytes);
-                put(&mut out, 24, &[topic.as_bytes(), &from, &to, sealed]);
-            }
+            } => put_signal(&mut out, 24, *topic, &[*from, *to], sealed),
             Self::Taken { topic, from, bytes } => {
                 let (from, bytes) = (from.0.to_be_bytes(), bytes.to_be_bytes());
                 put(&mut out, 25, &[topic.as_bytes(), &from, &bytes]);
@@ -177,6 +166,14 @@ fn put_wants(out: &mut Vec<u8>, blobs: &[(BlobId, Hops)]) {
     for (blob, hops) in blobs {
         put_more(out, &[blob.as_bytes(), &hops.0.to_be_bytes()]);
     }
+}
+
+fn put_signal(out: &mut Vec<u8>, kind: u8, topic: Topic, members: &[MemberId], sealed: &[u8]) {
+    put(out, kind, &[topic.as_bytes()]);
+    for member in members {
+        put_more(out, &[&member.0.to_be_bytes()]);
+    }
+    put_more(out, &[sealed]);
 }
 
 fn put_members(out: &mut Vec<u8>, members: &[(MemberId, Reach)]) {
