@@ -41,7 +41,7 @@ async fn a_peer_that_understands_is_told_servers_and_credentials_of_its_own() {
         peer.greet_with(Features::ICE).await;
         let (lifetime, servers) = servers(&mut peer).await;
         assert_eq!(lifetime, 600);
-        let [stun, turn] = &servers[..] else {
+        let [turn, stun] = &servers[..] else {
             panic!("{servers:?}");
         };
         assert_eq!(stun.url, "stun:stun.example:3478");
@@ -53,7 +53,7 @@ async fn a_peer_that_understands_is_told_servers_and_credentials_of_its_own() {
         assert!((590..=600).contains(&left), "{left}");
         told.push(servers);
     }
-    assert_ne!(told[0][1], told[1][1]);
+    assert_ne!(told[0][0], told[1][0]);
 }
 
 #[tokio::test]

@@ -26,9 +26,7 @@ pub(crate) async fn watch(machine: mpsc::UnboundedSender<Command>) {
         tokio::time::sleep(EVERY).await;
         let now = NOBODY.map(source);
         // While there is no network there is nothing to do.
-        let changed =
-            |(before, now): &(&Option<IpAddr>, &Option<IpAddr>)| now.is_some() && before != now;
-        if !before.iter().zip(&now).any(|both| changed(&both)) {
+        if now == before || now.iter().all(Option::is_none) {
             continue;
         }
         let lost = before.iter().flatten().any(|address| !is_ours(*address));
@@ -37,9 +35,7 @@ pub(crate) async fn watch(machine: mpsc::UnboundedSender<Command>) {
         if machine.send(moved).is_err() {
             return;
         }
-        for (before, now) in before.iter_mut().zip(now) {
-            *before = now.or(*before);
-        }
+        before = now;
     }
 }
 

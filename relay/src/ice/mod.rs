@@ -18,6 +18,9 @@ pub use credentials::{EmptySecret, TurnSecret};
 pub use server::{IceUrl, IceUrlError};
 pub(crate) use stun::Stun;
 
+/// So many of what a relay names peers use.
+const USED: usize = 8;
+
 /// What peers are told of. Empty when the operator named nothing.
 #[derive(Debug)]
 pub(crate) struct Offer {
@@ -31,6 +34,10 @@ impl Offer {
     /// `own` is the port of the relay's own STUN server.
     pub fn new(config: &Ice, own: Option<u16>) -> Self {
         let own = own.map(IceUrl::of_relay);
+        let named = own.iter().len() + config.stun.len() + config.turn.len();
+        if named > USED {
+            tracing::warn!("peers use {USED} STUN and TURN servers of {named}, TURN first");
+        }
         Self {
             stun: own.into_iter().chain(config.stun.clone()).collect(),
             turn: config.turn.clone(),
@@ -53,7 +60,8 @@ impl Offer {
 
     /// For one peer, from now on.
     pub fn message(&self) -> Result<Bytes, getrandom::Error> {
-        let mut servers: Vec<_> = self.stun.iter().map(IceUrl::open).collect();
+        // A TURN server answers what a STUN server does.
+        let mut servers = Vec::new();
         if let Some(secret) = &self.secret {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             let until = now.unwrap_or_default() + self.lifetime;
@@ -66,6 +74,7 @@ impl Offer {
                 });
             }
         }
+        servers.extend(self.stun.iter().map(IceUrl::open));
         servers.truncate(IceServer::MOST);
         let lifetime = u32::try_from(self.lifetime.as_secs()).unwrap_or(u32::MAX);
         Ok(Message::IceServers { lifetime, servers }.encode())
