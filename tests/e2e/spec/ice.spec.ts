@@ -40,10 +40,10 @@ test("a page makes its connections with the servers that its relay names", async
   const made = await reader.page.evaluate(() => window.servers);
   const used = made.at(-1) ?? [];
   expect(used.map(({ urls }) => urls)).toEqual([
-    expect.stringMatching(/^stun:127\.0\.0\.1:\d+$/),
     "turn:127.0.0.1:9",
+    expect.stringMatching(/^stun:127\.0\.0\.1:\d+$/),
   ]);
-  const { username = "", credential = "" } = used[1] ?? {};
+  const { username = "", credential = "" } = used[0] ?? {};
   expect(username).toMatch(/^\d{10}:[0-9a-f]{16}$/);
   expect(credential).toMatch(/^[A-Za-z0-9+/]{27}=$/);
   // Nobody but the two ends is told.
