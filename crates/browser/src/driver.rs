@@ -156,7 +156,9 @@ impl Driver {
                 connection,
                 address: Address::WebSocket(url),
             } => {
-                let failed = self.connections.borrow_mut().dial(connection, &url);
+                let socket = self.host.socket(&url).ok();
+                let mut connections = self.connections.borrow_mut();
+                let failed = connections.dial(connection, &url, socket);
                 self.inbox.borrow_mut().extend(failed);
             }
             Output::Dial {

@@ -5,6 +5,7 @@ use samara_swarm::{Cause, Problem, Signal};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::WebSocket;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -50,6 +51,8 @@ export interface PeerHost {
   event(event: PeerEvent): void;
   /** Progress, peers or the store may be different now. Called often. */
   changed(): void;
+  /** A socket to there, which may have been dialed before. Throws where none may be. */
+  socket(url: string): WebSocket;
   /** Use these servers for connections made from now on, besides the user's. */
   iceServers(servers: PeerIceServer[]): void;
   /** Make a connection and its offer; every signal goes to `Peer.signal`. */
@@ -87,6 +90,8 @@ extern "C" {
     pub(crate) fn event(this: &Host, event: JsValue);
     #[wasm_bindgen(method)]
     pub(crate) fn changed(this: &Host);
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn socket(this: &Host, url: &str) -> Result<WebSocket, JsValue>;
     #[wasm_bindgen(method, js_name = iceServers)]
     pub(crate) fn ice_servers(this: &Host, servers: JsValue);
     #[wasm_bindgen(method)]

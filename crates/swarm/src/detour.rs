@@ -315,13 +315,20 @@ impl Swarm {
     /// Whether the peer of a data channel left the room where it was met, owes
     /// something and has not been heard of for a while.
     pub(crate) fn seems_dead(&self, connection: &Connection) -> bool {
-        let (Some(meeting), Some(peer)) = (connection.meeting(), connection.ready()) else {
+        let Some(peer) = connection.ready() else {
             return false;
         };
-        let room = self.rooms.get(&(meeting.relay, meeting.topic));
-        let left = room.is_some_and(|room| !room.members.contains_key(&meeting.member));
         let owes = peer.path == Path::WebRtc && !peer.asking.requests.is_empty();
-        left && owes && self.now.since(peer.asking.last_heard) >= SILENT
+        let silent = self.now.since(peer.asking.last_heard) >= SILENT;
+        owes && silent && self.has_left(connection)
+    }
+
+    /// Whether a peer left the room where it was met.
+    pub(crate) fn has_left(&self, connection: &Connection) -> bool {
+        connection.meeting().is_some_and(|meeting| {
+            let room = self.rooms.get(&(meeting.relay, meeting.topic));
+            room.is_some_and(|room| !room.members.contains_key(&meeting.member))
+        })
     }
 
     /// When to try a data channel beside a circuit; `None` if there is none to

@@ -27,8 +27,13 @@ use crate::time::Millis;
 /// behind it so that the transport never waits for the disk.
 pub(crate) const LOADED_AHEAD: usize = 2;
 
-/// An asker that took nothing for so long holds nobody else up.
+/// An asker that took nothing for so long holds nobody else up; sooner if it was
+/// measured that what is queued for it leaves sooner, or it left its room.
 const STUCK: Millis = Millis::seconds(3);
+
+/// Part of what may be on its way to all askers ([`crate::uplink`]) that keeps
+/// nobody waiting: an entry blob of a file of a few thousand chunks at most.
+const SMALL: usize = 8;
 
 /// Who a blob is loaded for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,15 +105,14 @@ impl Swarm {
 
     /// Counts anew what is on its way to a peer.
     fn count_outgoing(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get(&id) else {
             return;
         };
-        let queued = connection.queued;
-        let Some(peer) = connection.ready_mut() else {
+        let (queued, stuck) = (connection.queued, self.is_stuck(connection));
+        let Some(peer) = self.peer_mut(id) else {
             return;
         };
         // What is not taken does not fill the line.
-        let stuck = queued > 0 && self.now.since(peer.serving.taken_at) >= STUCK;
         let now = if stuck {
             0
         } else {
@@ -116,6 +120,19 @@ impl Swarm {
         };
         let before = core::mem::replace(&mut peer.serving.outgoing, now);
         self.outgoing = self.outgoing.saturating_sub(before) + now;
+    }
+
+    /// Whether an asker takes nothing of what is queued for it.
+    fn is_stuck(&self, connection: &Connection) -> bool {
+        let patience = match connection.leaving.rate() {
+            _ if self.has_left(connection) => LOOK,
+            // Twice what the queue should take.
+            Some(rate) => Millis(connection.queued as u64 * 2000 / rate.max(1)),
+            None => STUCK,
+        };
+        let patience = patience.max(LOOK).min(STUCK);
+        let taken_at = connection.ready().map(|peer| peer.serving.taken_at);
+        connection.queued > 0 && taken_at.is_some_and(|at| self.now.since(at) >= patience)
     }
 
     /// Whether something loaded waits for a peer whose transport takes it.
@@ -188,8 +205,14 @@ impl Swarm {
         let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut()) else {
             return;
         };
-        if peer.serving.may_load() && !peer.serving.in_line {
-            peer.serving.in_line = true;
+        if !peer.serving.may_load() || peer.serving.in_line {
+            return;
+        }
+        peer.serving.in_line = true;
+        // Whoever came for an entry is not to wait until others have chunks.
+        if self.is_small(id) {
+            self.turns.loads.push_front(id);
+        } else {
             self.turns.loads.push_back(id);
         }
     }
@@ -199,7 +222,7 @@ impl Swarm {
     fn load_next(&mut self) {
         while self.serving < self.config.limits.serving
             && let Some(id) = self.turns.loads.front().copied()
-            && (self.uplink.has_room(self.outgoing) || self.is_alone(id))
+            && (self.uplink.has_room(self.outgoing) || self.is_alone(id) || self.is_small(id))
         {
             self.turns.loads.pop_front();
             if let Some(peer) = self.peer_mut(id) {
@@ -221,6 +244,23 @@ impl Swarm {
         peer.is_none_or(|peer| peer.serving.outgoing == self.outgoing)
     }
 
+    /// Whether what an asker is to get next is small.
+    fn is_small(&self, id: ConnectionId) -> bool {
+        let peer = self.connections.get(&id).and_then(Connection::ready);
+        let next = peer.and_then(|peer| Some(peer.serving.queue.get(self.next_for(peer)?)?.1));
+        let len = next.and_then(|blob| self.held.get(&blob));
+        let most = self.config.limits.outgoing_least / SMALL;
+        len.is_none_or(|len| *len as usize <= most)
+    }
+
+    /// The position of what an asker is to get next.
+    fn next_for(&self, peer: &Peer) -> Option<usize> {
+        let served = |blob: &BlobId| self.served.get(blob).copied().unwrap_or_default();
+        let queue = peer.serving.queue.iter().enumerate();
+        let least = queue.min_by_key(|(_, (_, blob))| served(blob));
+        least.map(|(position, _)| position)
+    }
+
     /// Bytes left for a peer.
     pub(crate) fn count_left(&mut self, bytes: usize) {
         self.uplink.left(self.now, bytes);
@@ -232,9 +272,8 @@ impl Swarm {
         if !self.turns.loads.is_empty() {
             let peers = self.connections.iter();
             let stuck = peers.filter_map(|(id, connection)| {
-                let serving = &connection.ready()?.serving;
-                let still = self.now.since(serving.taken_at) >= STUCK;
-                (serving.outgoing > 0 && still).then_some(*id)
+                let fills = connection.ready()?.serving.outgoing > 0;
+                (fills && self.is_stuck(connection)).then_some(*id)
             });
             for id in stuck.collect::<Vec<_>>() {
                 self.count_outgoing(id);
@@ -244,17 +283,13 @@ impl Swarm {
     }
 
     fn load_for(&mut self, id: ConnectionId) {
+        let peer = self.connections.get(&id).and_then(Connection::ready);
+        let peer = peer.filter(|peer| peer.serving.may_load());
+        let next = peer.and_then(|peer| self.next_for(peer));
         let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut()) else {
             return;
         };
-        if !peer.serving.may_load() {
-            return;
-        }
-        let served = |blob: &BlobId| self.served.get(blob).copied().unwrap_or_default();
-        let queue = peer.serving.queue.iter().enumerate();
-        let least = queue.min_by_key(|(_, (_, blob))| served(blob));
-        let least = least.map(|(position, _)| position);
-        let Some((request, blob)) = least.and_then(|least| peer.serving.queue.remove(least)) else {
+        let Some((request, blob)) = next.and_then(|next| peer.serving.queue.remove(next)) else {
             return;
         };
         let held = self.held.get(&blob).copied();

@@ -5,9 +5,11 @@
 
 mod net;
 
+use std::num::NonZeroU64;
+
 use net::file::{File, file};
 use net::{Host, Net};
-use samara_swarm::{Input, Target, TransferId};
+use samara_swarm::{Event, Input, Rate, Target, TransferId};
 
 /// Opens a file whose entry is known, beside the transfer that `fetch` opens.
 fn open(net: &mut Net, host: Host, transfer: TransferId, file: &File) {
@@ -101,4 +103,35 @@ fn a_crowd_of_waiting_readers_finds_a_late_seeder() {
     net.seed(seeder, &file);
     net.run(300_000);
     assert!(readers.iter().all(|reader| net.is_done(*reader)));
+}
+
+#[test]
+fn a_reader_that_is_gone_without_a_word_holds_the_next_up_for_a_moment_only() {
+    let mut net = Net::default();
+    net.relay();
+    let seeder = net.add(|config| {
+        config.webrtc = true;
+        config.limits.outgoing_least = 1000;
+        let bytes_per_second = NonZeroU64::new(20_000).unwrap();
+        config.rates.upload = Some(Rate {
+            bytes_per_second,
+            burst: 2048,
+        });
+    });
+    let readers = [net.browser(), net.browser()];
+    let file = file(100);
+    net.keep(seeder, "ws://relay/ws");
+    net.seed(seeder, &file);
+    for reader in readers {
+        net.keep(reader, "ws://relay/ws");
+    }
+    net.fetch(readers[0], &file.link);
+    net.run(1000);
+    assert!(!net.is_done(readers[0]), "mid-way");
+    net.vanish(readers[0]);
+    net.fetch(readers[1], &file.link);
+    net.run(1500);
+    let events = &net.peer(readers[1]).events;
+    let knows = |event: &Event| matches!(event, Event::Entry { .. });
+    assert!(events.iter().any(knows), "{events:?}");
 }

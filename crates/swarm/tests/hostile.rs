@@ -451,33 +451,66 @@ fn a_request_number_that_was_used_is_cut() {
     }
 }
 
-#[test]
-fn a_peer_that_takes_nothing_holds_nobody_up() {
+fn loads(outputs: &[Output]) -> usize {
+    let load = |output: &&Output| matches!(output, Output::Load { .. });
+    outputs.iter().filter(load).count()
+}
+
+const fn request(number: u32, blob: BlobId) -> Message {
+    let request = RequestId(number);
+    Message::Request { request, blob }
+}
+
+/// A victim whose line is full with two blobs for a peer that takes nothing
+/// more, after it took one within `first` seconds, and that is asked by another
+/// now.
+fn full(first: Option<u64>) -> Victim {
     const LEN: u32 = 1 << 20;
     let mut victim = Victim::greeted(Features::default());
-    let held = (1..=3).map(|number| (blob(number), LEN));
-    victim.input(Input::Holding(held.collect()));
-    let ask = |number, blob| Message::Request {
-        request: RequestId(number),
-        blob,
+    victim.drain();
+    let held = (1..=4).map(|number| (blob(number), LEN));
+    victim.input(Input::Holding(held.chain([(blob(5), 1000)]).collect()));
+    let serve = |number: u8, victim: &mut Victim| {
+        let id = blob(number);
+        victim.receive(&request(u32::from(number), id));
+        let bytes = Some(Bytes::from(vec![0; LEN as usize]));
+        victim.input(Input::Loaded { blob: id, bytes });
     };
-    let loads = |outputs: &[Output]| {
-        let load = |output: &&Output| matches!(output, Output::Load { .. });
-        outputs.iter().filter(load).count()
-    };
-    for number in [1, 2] {
-        victim.receive(&ask(u32::from(number), blob(number)));
-        let (blob, bytes) = (blob(number), Some(Bytes::from(vec![0; LEN as usize])));
-        victim.input(Input::Loaded { blob, bytes });
+    if let Some(seconds) = first {
+        serve(1, &mut victim);
+        victim.wait(seconds);
+        victim.drain();
+        victim.drain();
     }
+    serve(2, &mut victim);
+    serve(3, &mut victim);
     victim.accept();
     victim.greet(handshake(PROTOCOL_VERSION));
-    assert_eq!(
-        loads(&victim.receive(&ask(1, blob(3)))),
-        0,
-        "the line is full"
-    );
-    assert_eq!(loads(&victim.wait(4)), 1);
+    victim
+}
+
+#[test]
+fn a_peer_that_takes_nothing_holds_nobody_up() {
+    let mut victim = full(None);
+    let outputs = victim.receive(&request(1, blob(4)));
+    assert_eq!(loads(&outputs), 0, "the line is full");
+    assert_eq!(loads(&victim.wait(2)), 0);
+    assert_eq!(loads(&victim.wait(2)), 1);
+}
+
+#[test]
+fn a_peer_that_took_more_before_holds_nobody_up_for_long() {
+    // A mebibyte a second: what is queued, another, should have left long ago.
+    let mut victim = full(Some(1));
+    let outputs = victim.receive(&request(1, blob(4)));
+    assert_eq!(loads(&outputs), 0, "the line is full");
+    assert_eq!(loads(&victim.wait(2)), 1);
+}
+
+#[test]
+fn an_entry_waits_for_no_chunks() {
+    let mut victim = full(None);
+    assert_eq!(loads(&victim.receive(&request(1, blob(5)))), 1);
 }
 
 #[test]

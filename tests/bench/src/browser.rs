@@ -35,7 +35,8 @@ pub fn measure(samara: &Samara, rounds: usize) -> anyhow::Result<Row> {
     })
 }
 
-fn relay(samara: &Samara, store: &Path) -> anyhow::Result<(Server, String)> {
+/// A relay that serves the page, and its address.
+pub fn relay(samara: &Samara, store: &Path) -> anyhow::Result<(Server, String)> {
     let mut relay = samara.command("relay", store);
     relay.args(["--listen", "127.0.0.1:0", "--no-dht"]);
     let mut relay = relay.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;

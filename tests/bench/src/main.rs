@@ -8,6 +8,7 @@ mod bare;
 mod browser;
 mod fetch;
 mod figure;
+mod first;
 mod ingest;
 mod input;
 mod place;
@@ -16,7 +17,7 @@ mod report;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::figure::Row;
 use crate::place::Place;
@@ -36,6 +37,9 @@ struct Arguments {
     /// MiB of the native measurements
     #[arg(long, default_value_t = 1024)]
     mebibytes: usize,
+    /// Measure this only, and renew its part of `docs/benchmarks.md`
+    #[arg(long)]
+    only: Option<Only>,
     /// Leave the browsers out
     #[arg(long)]
     native_only: bool,
@@ -50,6 +54,13 @@ struct Arguments {
     /// Print the table and leave `docs/benchmarks.md` alone
     #[arg(long)]
     dry_run: bool,
+}
+
+/// What can be measured alone.
+#[derive(Clone, Copy, ValueEnum)]
+enum Only {
+    /// From opening a link to the first verified bytes: a minute or two
+    FirstByte,
 }
 
 #[derive(Subcommand)]
@@ -67,7 +78,10 @@ fn main() -> anyhow::Result<()> {
     match arguments.part {
         Some(Part::BareSend { mebibytes }) => bare::send(mebibytes),
         Some(Part::BareReceive { port, ref out }) => bare::receive(port, out),
-        None => measure(&arguments),
+        None => match arguments.only {
+            Some(Only::FirstByte) => measure_first(&arguments),
+            None => measure(&arguments),
+        },
     }
 }
 
@@ -85,9 +99,29 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let report = report::markdown(&rows);
     println!("{report}");
-    match &arguments.commit {
-        Some(commit) if !arguments.dry_run => report::write(&report, commit),
-        Some(_) | None => Ok(()),
+    if let Some(commit) = arguments.written_for() {
+        report::write(&report, commit)?;
+    }
+    if arguments.native_only {
+        return Ok(());
+    }
+    measure_first(arguments)
+}
+
+fn measure_first(arguments: &Arguments) -> anyhow::Result<()> {
+    let samara = Samara::find(&arguments.samara)?;
+    let table = first::measure(&samara, arguments.rounds)?;
+    println!("{table}");
+    match arguments.written_for() {
+        Some(commit) => report::write_first(&table, commit),
+        None => Ok(()),
+    }
+}
+
+impl Arguments {
+    /// What the binary was built from, if the figures are to be written.
+    fn written_for(&self) -> Option<&str> {
+        self.commit.as_deref().filter(|_| !self.dry_run)
     }
 }
 

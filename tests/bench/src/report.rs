@@ -42,18 +42,54 @@ Rows *on the disk* end when the result is durable, as their baselines do: an ing
 every blob is, a fetch when the file is. A fetch does not wait for its store, which holds \
 what can be fetched again; the system writes that out behind it.";
 
+/// The heading of the part that can be measured alone; it stands last.
+const FIRST: &str = "\n## The first bytes\n";
+
+/// What its table says.
+const FIRST_ROWS: &str = "\
+From opening a link to the first verified bytes, which are the entry's, page to page with \
+a relay that runs. Each column counts from the beginning, up to when the page shows it: \
+until the offer, the room is entered and a connection made; until the channel, offer, \
+answer and candidates go through the relay, and the two shake hands; until the entry, \
+they prove who they are, and it is wanted, held, requested, verified, stored and read.";
+
 pub fn write(table: &str, commit: &str) -> anyhow::Result<()> {
-    let machine = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = machine
+    let text = format!(
+        "# Benchmarks\n\n\
+         Written by `cargo xtask bench` of {commit}, on {}.\n\n\
+         Each figure is the median of rounds that alternate samara and its baseline; the\n\
+         ratio is what to look at. CPU counts both ends.\n\n{ROWS}\n\n{table}",
+        machine(),
+    );
+    let (_, first) = written()?;
+    fs::write(FILE, text + &first).with_context(|| format!("{FILE} cannot be written"))
+}
+
+pub fn write_first(table: &str, commit: &str) -> anyhow::Result<()> {
+    let text = format!(
+        "{FIRST}\n\
+         Written by `cargo xtask bench -- --only first-byte` of {commit}, on {}.\n\n\
+         {FIRST_ROWS}\n\n{table}",
+        machine(),
+    );
+    let (others, _) = written()?;
+    fs::write(FILE, others + &text).with_context(|| format!("{FILE} cannot be written"))
+}
+
+/// What the file says: the rows, and the part about the first bytes.
+fn written() -> anyhow::Result<(String, String)> {
+    let text = fs::read_to_string(FILE).with_context(|| format!("{FILE} cannot be read"))?;
+    let at = text.find(FIRST).unwrap_or(text.len());
+    let (others, first) = text.split_at(at);
+    Ok((others.into(), first.into()))
+}
+
+fn machine() -> String {
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processors
         .lines()
         .find_map(|line| line.strip_prefix("model name\t: "));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let text = format!(
-        "# Benchmarks\n\n\
-         Written by `cargo xtask bench` of {commit}, on {cores} cores of {}.\n\n\
-         Each figure is the median of rounds that alternate samara and its baseline; the\n\
-         ratio is what to look at. CPU counts both ends.\n\n{ROWS}\n\n{table}",
-        model.unwrap_or("an unnamed processor"),
-    );
-    fs::write(FILE, text).with_context(|| format!("{FILE} cannot be written"))
+    let model = model.unwrap_or("an unnamed processor");
+    format!("{cores} cores of {model}")
 }

@@ -2,7 +2,10 @@
 //
 // node first-byte.mjs PAGE_URL ROUNDS
 // prints one JSON line a round, in milliseconds: `open` from the click in a page
-// that stands, `cold` from the navigation to the link, each with its parts.
+// that stands, `cold` from the navigation to the link, each with its parts: when
+// the offer was begun, the channel was open, and entry and first chunk were verified
+// and drawn. `bare` is what a bare data channel between the same two browsers takes
+// for its first mebibyte once it is open.
 
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -28,7 +31,8 @@ try {
   await share.waitFor();
   const link = await share.inputValue();
   for (let round = 0; round < rounds; round += 1) {
-    console.log(JSON.stringify({ open: await open(link), cold: await cold(link) }));
+    const parts = { open: await open(link), cold: await cold(link), bare: await bare() };
+    console.log(JSON.stringify(parts));
   }
 } finally {
   await Promise.all(browsers.map((browser) => browser.close()));
@@ -68,6 +72,57 @@ async function cold(link) {
   const parts = await page.evaluate(() => seen.result);
   await page.context().close();
   return parts;
+}
+
+/** What a mebibyte takes on a channel that was opened for it. */
+async function bare() {
+  const contexts = await Promise.all(browsers.map((browser) => browser.newContext()));
+  const [sender, receiver] = await Promise.all(contexts.map((context) => context.newPage()));
+  await Promise.all([sender, receiver].map((page) => page.goto(pageUrl)));
+  await Promise.all([sender, receiver].map((page) => page.evaluate(installBare)));
+  const offer = await sender.evaluate(() => bare.describe());
+  const answer = await receiver.evaluate((offer) => bare.describe(offer), offer);
+  const came = receiver.evaluate(() => bare.came);
+  const began = await sender.evaluate((answer) => bare.send(answer), answer);
+  const chunk = Math.round((await came) - began);
+  await Promise.all(contexts.map((context) => context.close()));
+  return { chunk };
+}
+
+/** Runs in the pages. Descriptions hold all candidates: nobody times the way there. */
+function installBare() {
+  const now = () => performance.timeOrigin + performance.now();
+  const connection = new RTCPeerConnection();
+  const channel = connection.createDataChannel("bare", { negotiated: true, id: 0 });
+  channel.binaryType = "arraybuffer";
+  const open = new Promise((resolve) => { channel.onopen = resolve; });
+  const came = new Promise((resolve) => {
+    let received = 0;
+    channel.onmessage = ({ data }) => {
+      received += data.byteLength;
+      if (received === 1 << 20) resolve(now());
+    };
+  });
+  globalThis.bare = {
+    came,
+    async describe(offer) {
+      if (offer !== undefined) await connection.setRemoteDescription(offer);
+      const gathered = new Promise((resolve) => {
+        connection.onicecandidate = ({ candidate }) => candidate === null && resolve();
+      });
+      await connection.setLocalDescription();
+      await gathered;
+      return connection.localDescription.toJSON();
+    },
+    async send(answer) {
+      await connection.setRemoteDescription(answer);
+      await open;
+      const message = crypto.getRandomValues(new Uint8Array(1 << 16));
+      const began = now();
+      for (let sent = 0; sent < 1 << 20; sent += message.length) channel.send(message);
+      return began;
+    },
+  };
 }
 
 /** Runs in the page, before its own scripts. */

@@ -69,7 +69,11 @@ export class SamaraPeer extends EventTarget implements Samara {
       ...(maxBytes !== undefined && { maxBytes }),
     };
     try {
-      const identity = await samara.#worker.call("open", workerOptions, { signal: options.signal });
+      const opened = samara.#worker.call("open", workerOptions, { signal: options.signal });
+      if (workerOptions.webrtc) {
+        samara.#rtc.warmUp();
+      }
+      const identity = await opened;
       samara.#status = { ...samara.#status, ...identity };
       return samara;
     } catch (error) {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use js_sys::ArrayBuffer;
 use samara_swarm::{ConnectionId, Input, Path};
 use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::MessageEvent;
+use web_sys::{MessageEvent, WebSocket};
 
 use super::channel::Channel;
 use super::flow::{Flow, LOW};
@@ -93,7 +93,7 @@ impl Connection {
             channel.set_low_threshold(threshold);
             channel.set_onbufferedamountlow(Some(&on(|_| Happened::Low)));
         }
-        let open = channel.ready_state().as_string().as_deref() == Some("open");
+        let open = is_open(&channel.ready_state());
         self.channel = Some(channel);
         if open { self.opened(id) } else { Vec::new() }
     }
@@ -194,6 +194,12 @@ impl Drop for Connection {
             channel.close();
         }
     }
+}
+
+/// Data channels say it in a word, sockets by a number.
+fn is_open(ready_state: &JsValue) -> bool {
+    let socket = f64::from(WebSocket::OPEN);
+    *ready_state == "open" || *ready_state == socket
 }
 
 fn bytes(event: &JsValue) -> Bytes {

@@ -56,9 +56,9 @@ impl Connections {
         }
     }
 
-    /// Dials a `WebSocket`.
-    pub fn dial(&mut self, id: ConnectionId, url: &str) -> Vec<Input> {
-        let Ok(socket) = WebSocket::new(url) else {
+    /// Takes a `WebSocket` that was dialed; `None` where the page may not.
+    pub fn dial(&mut self, id: ConnectionId, url: &str, socket: Option<WebSocket>) -> Vec<Input> {
+        let Some(socket) = socket else {
             let reason = format!(
                 "this page may not connect to {url}; a page from https: needs a wss: address"
             );

@@ -65,6 +65,8 @@ pub struct Net {
     listening: BTreeMap<String, Host>,
     /// Hosts between which data channels do not come about.
     pub blocked: BTreeSet<Host>,
+    /// Hosts that are gone without a word: their data channels take nothing.
+    vanished: BTreeSet<Host>,
     /// How much longer blobs take through a relay, in milliseconds.
     pub slow_circuits: u64,
     /// Data channels being negotiated: the offering end, by its offer.
@@ -215,6 +217,21 @@ impl Net {
             self.cut(end);
         }
         self.listening.retain(|_, of| *of != host);
+    }
+
+    /// Ends a host without a word on its data channels, as when its tab crashes.
+    /// The relay sees its socket close.
+    pub fn vanish(&mut self, host: Host) {
+        self.peer(host).silent = true;
+        self.vanished.insert(host);
+        let paths = &self.peers[host.0].paths;
+        let ends = self
+            .links
+            .keys()
+            .filter(|(of, connection)| *of == host && paths[connection] == Path::WebSocket);
+        for end in ends.copied().collect::<Vec<_>>() {
+            self.cut(end);
+        }
     }
 
     /// Runs until nothing happens for `millis`.
@@ -429,6 +446,10 @@ impl Net {
     fn on_send(&mut self, from: End, mut message: Bytes) {
         let (host, connection) = from;
         let bytes = message.len();
+        let to = self.links.get(&from).map(|(to, _)| *to);
+        if to.is_some_and(|to| self.vanished.contains(&to)) {
+            return;
+        }
         self.after(
             1,
             Happening::Input(host, Input::Drained { connection, bytes }),

@@ -1,5 +1,6 @@
 import type { Call, CallName, Calls, ToWorker } from "../messages.ts";
 import { coded, plain } from "./errors.ts";
+import { load } from "./program.ts";
 import { scope } from "./scope.ts";
 import { Session } from "./session.ts";
 
@@ -10,6 +11,7 @@ const PROGRESS_EVERY = 50;
 export function serve(): void {
   const server = new Server();
   scope.onmessage = ({ data }) => server.onMessage(data);
+  load().catch(() => {}); // Thrown again where the page asks for it.
 }
 
 class Server {

@@ -1,4 +1,4 @@
-import init, {
+import {
   Peer,
   type PeerChannel,
   type PeerEvent,
@@ -8,8 +8,10 @@ import init, {
 import type { Account, Identity, Note, Opened, WorkerOptions } from "../messages.ts";
 import type { RtcCommand, RtcEvent } from "../rtc/messages.ts";
 import { PipedChannel } from "../rtc/piped-channel.ts";
+import { Ahead } from "./ahead.ts";
 import { coded, plain } from "./errors.ts";
 import { claimName, defaultLimit } from "./profile.ts";
+import { load } from "./program.ts";
 import { Relays } from "./relays.ts";
 import { scope } from "./scope.ts";
 import { Transfers } from "./transfers.ts";
@@ -40,21 +42,23 @@ export class Session {
   }
 
   static async open(options: WorkerOptions): Promise<Session> {
-    try {
-      await init();
-    } catch (error) {
-      const message = `this browser cannot run the program (${String(error)}); update it`;
-      throw coded("unsupported", message);
-    }
+    const { store, webrtc } = options;
+    const [maxBytes, named] = await Promise.all([
+      options.maxBytes ?? defaultLimit(),
+      claimName(store),
+      load(),
+    ]);
     const transfers = new Transfers();
     const relays = new Relays();
-    const { store, webrtc } = options;
-    const maxBytes = options.maxBytes ?? (await defaultLimit());
-    const named = await claimName(store);
+    const ahead = new Ahead();
+    for (const url of options.keep) {
+      ahead.dial(url);
+    }
     let session: Session | undefined;
     const host: PeerHost = {
       event: (event) => session?.onEvent(event),
       changed: () => session?.reportSoon(),
+      socket: (url) => ahead.take(url),
       dial: (connection) => command({ kind: "dial", connection }),
       answer: (connection, offer) => command({ kind: "answer", connection, offer }),
       signal: (connection, signal) => command({ kind: "signal", connection, signal }),

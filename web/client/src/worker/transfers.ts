@@ -11,6 +11,8 @@ interface Known {
   speed: Speed;
   /** By source: a peer may be connected in two ways. */
   speeds: Map<string, Speed>;
+  /** A chunk has come. */
+  begun: boolean;
   entry?: EntryInfo;
   error?: PlainError;
   pushed?: Pushed;
@@ -74,7 +76,13 @@ export class Transfers {
       }
       case "done":
         return true;
-      case "chunk":
+      case "chunk": {
+        // The first is news, the others are progress.
+        const known = this.#get(event.transfer);
+        const first = !known.begun;
+        known.begun = true;
+        return first;
+      }
       case "kept":
       case "misbehaved":
         return false;
@@ -120,7 +128,7 @@ export class Transfers {
   #get(transfer: number): Known {
     let known = this.#known.get(transfer);
     if (known === undefined) {
-      known = { openings: 0, speed: new Speed(), speeds: new Map(), told: "" };
+      known = { openings: 0, speed: new Speed(), speeds: new Map(), begun: false, told: "" };
       this.#known.set(transfer, known);
     }
     return known;
