@@ -51,16 +51,24 @@ pub struct Limits {
     /// Bytes of the relay's own messages about rooms queued for one
     /// connection. A connection that needs more is too slow and is cut off.
     pub notices_queue: u32,
-    /// Open to other relays; those that others dialed are half of them at most.
+    /// Bridges to other relays; those that others dialed are half of them at most.
     pub bridges: usize,
-    /// Members of another relay that are known by one bridge; of one topic as
-    /// many as [`Limits::members_told`].
+    /// Members of another relay that are known by one bridge.
     pub members_per_bridge: usize,
-    /// Members that a bridge may tell of, as coming or going, in a second. A relay
-    /// that tells more is read more slowly.
+    /// The same of one topic.
+    pub members_per_bridged_room: usize,
+    /// Rooms that only members of other relays are in, of all bridges.
+    pub bridged_rooms: usize,
+    /// Members that one bridge may tell of, as coming or going, in a second. A
+    /// relay that tells more is read more slowly.
     pub told_per_second: NonZeroU32,
     /// The same at once.
     pub told_at_once: NonZeroU32,
+    /// The same of all bridges.
+    pub told_per_second_by_all: NonZeroU32,
+    /// Messages that one bridge may carry in a second; two seconds' worth may
+    /// come at once. A relay that sends more is read more slowly.
+    pub bridge_messages_per_second: NonZeroU32,
     /// Bytes that one member has under way to members of another relay.
     pub forward_window: u32,
     /// Addresses out of the DHT that are remembered, as those of relays or of none.
@@ -71,6 +79,8 @@ pub struct Limits {
     pub relay_dial: Duration,
     /// Before dialing an address again where no relay was.
     pub relay_again: Duration,
+    /// The same where nothing answered, or a relay that had no place.
+    pub relay_again_soon: Duration,
     /// Before dialing a relay again whose bridge ended; doubles each time.
     pub bridge_again_first: Duration,
     /// The longest wait before that.
@@ -116,13 +126,18 @@ impl Default for Limits {
             notices_queue: 1 << 20,
             bridges: 256,
             members_per_bridge: 8192,
+            members_per_bridged_room: 64,
+            bridged_rooms: 65_536,
             told_per_second: rate(200),
             told_at_once: rate(8192),
+            told_per_second_by_all: rate(1000),
+            bridge_messages_per_second: rate(8000),
             forward_window: 256 << 10,
             relay_addresses: 4096,
             relay_dials: 16,
             relay_dial: Duration::from_secs(5),
             relay_again: Duration::from_mins(15),
+            relay_again_soon: Duration::from_mins(1),
             bridge_again_first: Duration::from_secs(1),
             bridge_again_most: Duration::from_mins(1),
             bridge_idle: Duration::from_mins(2),

@@ -32,11 +32,11 @@ pub(crate) struct Metrics {
     pub dht_lookups: Counter,
     /// Topics announced in the DHT.
     pub dht_announces: Counter,
-    /// Open to other relays now.
+    /// Bridges to other relays now.
     pub bridges: Gauge,
-    /// Open to other relays ever.
+    /// Bridges to other relays ever.
     pub bridges_total: Counter,
-    /// Open ended because of what the other relay did.
+    /// Bridges ended because of what the other relay did.
     pub bridges_cut: Counter,
     /// WebSockets now.
     pub connections: Gauge,
@@ -111,11 +111,11 @@ impl Metrics {
             bridges: gauge("samara_bridges", "Bridges to other relays now."),
             bridges_total: counter(
                 "samara_bridges_total",
-                "Open to other relays since the start.",
+                "Bridges to other relays since the start.",
             ),
             bridges_cut: counter(
                 "samara_bridges_cut_total",
-                "Open ended because of what the other relay did.",
+                "Bridges ended because of what the other relay did.",
             ),
             connections: gauge("samara_connections", "WebSockets open now."),
             rooms: gauge("samara_rooms", "Rooms with members now."),

@@ -50,30 +50,35 @@ impl Rates {
     }
 }
 
-/// The rates of a bridge to another relay.
+/// The rates of a bridge to another relay. It carries what many members say, so
+/// a relay that is too fast is read more slowly and not cut off.
 pub(crate) struct BridgeRates {
-    messages: DefaultDirectRateLimiter,
+    messages: Budget,
     told: Budget,
     forwarded: Budget,
 }
 
 impl BridgeRates {
     pub fn new(limits: &Limits) -> Self {
+        let messages = limits.bridge_messages_per_second;
+        let two_seconds = messages.saturating_add(messages.get());
         Self {
-            messages: messages(limits),
+            messages: Budget::new(messages, two_seconds),
             told: Budget::new(limits.told_per_second, limits.told_at_once),
             forwarded: Budget::new(limits.forwarded_per_second, limits.forwarded_per_second),
         }
     }
 
-    /// Whether one more message may come.
-    pub fn message(&self) -> bool {
-        self.messages.check().is_ok()
+    /// Waits until one more message may come.
+    pub async fn message(&self) {
+        self.messages.spend(1).await;
     }
 
-    /// Waits until so many members may be told of, and counts them.
-    pub async fn tell(&self, members: usize) {
+    /// Waits until so many members may be told of, and counts them; `by_all` is
+    /// what all bridges may together.
+    pub async fn tell(&self, members: usize, by_all: &Budget) {
         self.told.spend(members).await;
+        by_all.spend(members).await;
     }
 
     /// Waits until so many bytes may be forwarded, and counts them.
@@ -89,14 +94,14 @@ fn messages(limits: &Limits) -> DefaultDirectRateLimiter {
 }
 
 /// So much of something in a second; who wants more waits.
-struct Budget {
+pub(crate) struct Budget {
     limiter: DefaultDirectRateLimiter,
     at_once: NonZeroU32,
     clock: DefaultClock,
 }
 
 impl Budget {
-    fn new(per_second: NonZeroU32, at_once: NonZeroU32) -> Self {
+    pub fn new(per_second: NonZeroU32, at_once: NonZeroU32) -> Self {
         let quota = Quota::per_second(per_second).allow_burst(at_once);
         Self {
             limiter: RateLimiter::direct(quota),

@@ -71,7 +71,7 @@ pub struct Server {
 pub(crate) struct Shared {
     pub node: Node,
     pub rooms: Arc<Rooms>,
-    /// Nothing if it is to have no links to other relays.
+    /// Nothing if it is to have none to other relays.
     pub bridges: Option<Bridges>,
     pub lookout: Option<Lookout>,
     pub ice: Offer,

@@ -12,6 +12,10 @@ use crate::rooms::Bridge;
 /// for them again at once, and for others when they are next looked up.
 const TOPICS: usize = 1024;
 
+/// Addresses of one host that are remembered. Many would make the relay knock at
+/// all its ports.
+const PER_HOST: usize = 8;
+
 /// What is remembered of addresses.
 pub(super) struct Book {
     most: usize,
@@ -25,9 +29,11 @@ struct Entry {
 }
 
 enum State {
-    /// It is being dialed, or will be.
+    /// A task dials it, or will.
     Dialing,
-    /// This relay is there; there was a bridge to it.
+    /// A task looks after the bridge to this relay.
+    Held(PeerId),
+    /// This relay is there, and the bridge to it is another task's.
     Relay(PeerId),
     /// No relay is, or none that answers; not to be dialed before.
     NoRelay(Instant),
@@ -57,7 +63,7 @@ impl Book {
         bridge: impl Fn(&PeerId) -> Option<Bridge>,
     ) -> Known {
         let now = Instant::now();
-        if !self.entries.contains_key(&address) && !self.has_room(now, &bridge) {
+        if !self.entries.contains_key(&address) && !self.make_room(address) {
             return Known::Waits;
         }
         let entry = self.entries.entry(address).or_insert_with(|| Entry {
@@ -72,48 +78,63 @@ impl Book {
         if entry.topics.len() < TOPICS {
             entry.topics.insert(topic);
         }
-        match &entry.state {
+        let (relay, held) = match entry.state {
             State::Dialing => return Known::Waits,
-            State::Relay(relay) => {
-                if let Some(bridge) = bridge(relay) {
-                    return Known::Bridged(bridge);
-                }
-            }
-            State::NoRelay(_) => {}
-        }
-        entry.state = State::Dialing;
-        Known::Dial
-    }
-
-    /// What an address was found for.
-    pub fn topics(&self, address: SocketAddrV4) -> Vec<Topic> {
-        let entry = self.entries.get(&address);
-        entry.map_or(Vec::new(), |entry| entry.topics.iter().copied().collect())
-    }
-
-    /// Forgets those topics that nobody needs; true if any is left.
-    pub fn keep(&mut self, address: SocketAddrV4, is_needed: impl Fn(&Topic) -> bool) -> bool {
-        let Some(entry) = self.entries.get_mut(&address) else {
-            return false;
+            State::Held(relay) => (Some(relay), true),
+            State::Relay(relay) => (Some(relay), false),
+            State::NoRelay(_) => (None, false),
         };
-        entry.topics.retain(is_needed);
-        !entry.topics.is_empty()
+        match relay.and_then(|relay| bridge(&relay)) {
+            Some(bridge) => Known::Bridged(bridge),
+            None if held => Known::Waits,
+            None => {
+                entry.state = State::Dialing;
+                Known::Dial
+            }
+        }
     }
 
-    /// This relay is there, and there is a bridge to it.
+    /// What the addresses of a relay were found for.
+    pub fn topics_of(&self, relay: PeerId) -> HashSet<Topic> {
+        let entries = self.entries.values().filter(|entry| match entry.state {
+            State::Held(there) | State::Relay(there) => there == relay,
+            State::Dialing | State::NoRelay(_) => false,
+        });
+        entries.flat_map(|entry| &entry.topics).copied().collect()
+    }
+
+    /// There is a bridge to the relay there, which the address's task looks after.
+    pub fn is_held(&mut self, address: SocketAddrV4, relay: PeerId) {
+        self.set(address, State::Held(relay));
+    }
+
+    /// The address's task ends: there is another bridge to the relay there.
     pub fn is_relay(&mut self, address: SocketAddrV4, relay: PeerId) {
         self.set(address, State::Relay(relay));
     }
 
-    /// It is to be dialed again.
-    pub fn is_dialed(&mut self, address: SocketAddrV4) {
-        self.set(address, State::Dialing);
+    /// The address's task ends: it is not to be dialed before.
+    pub fn is_no_relay(&mut self, address: SocketAddrV4, until: Instant) {
+        if let Some(entry) = self.entries.get_mut(&address) {
+            entry.state = State::NoRelay(until);
+            entry.topics.clear();
+        }
     }
 
-    /// It is not to be dialed before.
-    pub fn is_no_relay(&mut self, address: SocketAddrV4, until: Instant) {
-        self.set(address, State::NoRelay(until));
-        self.keep(address, |_| false);
+    /// The bridge is gone: true if some topic still needs it, and it is to be
+    /// dialed again; else the address's task ends.
+    pub fn again(&mut self, address: SocketAddrV4, is_needed: impl Fn(&Topic) -> bool) -> bool {
+        let Some(entry) = self.entries.get_mut(&address) else {
+            return false;
+        };
+        entry.topics.retain(is_needed);
+        let needed = !entry.topics.is_empty();
+        entry.state = if needed {
+            State::Dialing
+        } else {
+            State::NoRelay(Instant::now())
+        };
+        needed
     }
 
     fn set(&mut self, address: SocketAddrV4, state: State) {
@@ -122,15 +143,67 @@ impl Book {
         }
     }
 
-    /// Whether one more may be remembered; what is of no use any more goes.
-    fn has_room(&mut self, now: Instant, bridge: impl Fn(&PeerId) -> Option<Bridge>) -> bool {
-        if self.entries.len() >= self.most {
-            self.entries.retain(|_, entry| match &entry.state {
-                State::NoRelay(until) => *until > now,
-                State::Relay(relay) => bridge(relay).is_some(),
-                State::Dialing => true,
-            });
+    /// Whether one more may be remembered. Where there are too many, or too many
+    /// of one host, the one that was looked at longest ago goes.
+    fn make_room(&mut self, address: SocketAddrV4) -> bool {
+        let of_host = |other: &SocketAddrV4| other.ip() == address.ip();
+        let hosts = self.entries.keys().filter(|other| of_host(other)).count();
+        let crowded = hosts >= PER_HOST;
+        if !crowded && self.entries.len() < self.most {
+            return true;
         }
-        self.entries.len() < self.most
+        let idle = self.entries.iter().filter_map(|(other, entry)| {
+            let last = match entry.state {
+                State::Dialing | State::Held(_) => return None,
+                State::Relay(_) => None,
+                State::NoRelay(until) => Some(until),
+            };
+            (!crowded || of_host(other)).then_some((last, *other))
+        });
+        let first = idle.min_by_key(|(last, _)| *last);
+        first.is_some_and(|(_, first)| self.entries.remove(&first).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::*;
+
+    const TOPIC: Topic = Topic::from_bytes([7; 20]);
+
+    fn at(host: u8, port: u16) -> SocketAddrV4 {
+        SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, host), port)
+    }
+
+    fn dials(book: &mut Book, address: SocketAddrV4) -> bool {
+        matches!(book.found(address, TOPIC, |_| None), Known::Dial)
+    }
+
+    /// Or else whoever fills the DHT with addresses keeps relays apart.
+    #[tokio::test(start_paused = true)]
+    async fn addresses_without_a_relay_make_way_for_new_ones() {
+        let mut book = Book::new(3);
+        let later = Instant::now() + Duration::from_mins(15);
+        for host in 1..=3 {
+            assert!(dials(&mut book, at(host, 1)));
+        }
+        // Nothing makes way for an address while all are being dialed.
+        assert!(!dials(&mut book, at(4, 1)));
+        book.is_no_relay(at(2, 1), later);
+        assert!(!dials(&mut book, at(2, 1)));
+        assert!(dials(&mut book, at(4, 1)));
+        tokio::time::advance(Duration::from_mins(16)).await;
+        assert!(!dials(&mut book, at(1, 1)));
+    }
+
+    #[test]
+    fn one_host_is_dialed_at_few_ports() {
+        let mut book = Book::new(1000);
+        let dialed = (1..100).filter(|port| dials(&mut book, at(1, *port)));
+        assert_eq!(dialed.count(), PER_HOST);
+        assert!(dials(&mut book, at(2, 1)));
     }
 }

@@ -6,13 +6,15 @@ use samara_core::{Message, PeerId};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::frame::{Broken, Frame, frame};
-use super::greet::greet;
+use super::greet::{Greeted, greet};
+use super::open::Rank;
 use super::{Bridges, longest};
 use crate::ending::Ending;
 use crate::heard::Heard;
 use crate::limits::Limits;
 use crate::rates::BridgeRates;
-use crate::rooms::{Bridge, Delivered, Letters, Mailbox, Overdrawn};
+use crate::rooms::{Bridge, Delivered, Letter, Letters, Mailbox, Overdrawn};
+use crate::socket::{FAREWELL, FLUSH};
 
 /// How a bridge went.
 pub(super) struct Went {
@@ -29,7 +31,7 @@ pub(super) async fn run<K, S>(
     mut sink: K,
     mut stream: S,
     role: Role,
-    on_bridge: impl FnOnce(PeerId, &Bridge),
+    on_bridge: impl FnOnce(PeerId),
 ) -> Went
 where
     K: Sink<Frame, Error = Broken> + Unpin,
@@ -46,20 +48,23 @@ where
     };
     let (relay, opened, ending) = match greeted {
         Err(ending) => (None, false, ending),
-        Ok(relay) => {
+        Ok(Greeted { relay, nonce }) => {
             let (mailbox, letters) = Mailbox::new(limits);
             let bridge = Bridge::new(relay, mailbox, limits);
-            match inner.open.add(inner.secret.peer(), relay, role, &bridge) {
+            let rank = Rank::new(inner.secret.peer(), relay, role, nonce);
+            // What an older bridge to the same relay still says is old from here on.
+            let opened = || inner.rooms.opened(&bridge);
+            match inner.open.add(relay, rank, &bridge, opened) {
                 Err(ending) => (Some(relay), false, ending),
                 Ok(replaced) => {
-                    inner.rooms.opened(&bridge);
                     inner.metrics.bridges.increment(1);
                     inner.metrics.bridges_total.increment(1);
                     tracing::info!(bridge = bridge.number(), %relay, "a bridge to another relay is there");
-                    on_bridge(relay, &bridge);
+                    on_bridge(relay);
                     let ending = tokio::select! {
-                        ending = exchange(bridges, &bridge, letters, &mut sink, &mut stream) => ending,
+                        biased;
                         () = replaced.cancelled() => Ending::Bridged,
+                        ending = exchange(bridges, &bridge, letters, &mut sink, &mut stream) => ending,
                         () = inner.stop.cancelled() => Ending::Stopping,
                     };
                     inner.open.remove(&relay, &bridge);
@@ -70,7 +75,8 @@ where
             }
         }
     };
-    if ending.is_a_cut() {
+    // What the DHT names may be anything.
+    if ending.is_a_cut() && (opened || role == Role::Dialed) {
         inner.metrics.bridges_cut.increment(1);
         tracing::warn!(reason = %ending, "a bridge to another relay was cut");
     } else if opened {
@@ -123,9 +129,7 @@ where
             Err(ending) => return ending,
         };
         heard.touch();
-        if !rates.message() {
-            return Ending::Flood;
-        }
+        rates.message().await;
         let Ok(message) = Message::decode(&message) else {
             return Ending::Malformed;
         };
@@ -141,28 +145,34 @@ async fn one(
     rates: &BridgeRates,
     message: Message,
 ) -> Result<(), Ending> {
-    let (rooms, limits) = (&bridges.0.rooms, &bridges.0.limits);
+    let (rooms, limits, told) = (&bridges.0.rooms, &bridges.0.limits, &bridges.0.told);
     match message {
         Message::Members { topic, members, .. } => {
             if members.len() > limits.members_told {
                 return Err(Ending::Crowd);
             }
-            rates.tell(members.len()).await;
-            rooms.has_members(topic, &members, bridge);
+            rates.tell(members.len(), told).await;
+            let changed = rooms.members_are(topic, &members, bridge);
+            rates
+                .tell(changed.saturating_sub(members.len()), told)
+                .await;
         }
         Message::Joined {
             topic,
             member,
             reach,
         } => {
-            rates.tell(1).await;
-            rooms.has_joined(topic, member, reach, bridge);
+            rates.tell(1, told).await;
+            rooms.member_came(topic, member, reach, bridge);
         }
         Message::Left { topic, member } => {
-            rates.tell(1).await;
-            rooms.has_left(topic, member, bridge);
+            rates.tell(1, told).await;
+            rooms.member_went(topic, member, bridge);
         }
-        Message::Leave { topic } => rooms.has_members(topic, &[], bridge),
+        Message::Leave { topic } => {
+            let gone = rooms.members_are(topic, &[], bridge);
+            rates.tell(gone, told).await;
+        }
         Message::Forward {
             topic,
             from,
@@ -202,17 +212,9 @@ where
     ping.reset();
     loop {
         let written = tokio::select! {
-            Some(letter) = letters.recv() => timeout(limits.write, async {
-                // Their places in the queue are free when they are gone.
-                let mut gone = vec![letter];
-                while let Some(letter) = letters.try_recv() {
-                    gone.push(letter);
-                }
-                for letter in &gone {
-                    sink.feed(Frame::Message(letter.message.clone())).await?;
-                }
-                sink.flush().await
-            }).await,
+            Some(letter) = letters.recv() => {
+                timeout(limits.write, batch(sink, letter, &mut letters)).await
+            }
             _ = ping.tick() => timeout(limits.write, sink.send(Frame::Ping)).await,
         };
         match written {
@@ -221,6 +223,28 @@ where
             Err(_) => return Ending::Slow,
         }
     }
+}
+
+/// Sends what is there, so much at most that a slow line takes it in time.
+async fn batch<K>(sink: &mut K, first: Letter, letters: &mut Letters) -> Result<(), Broken>
+where
+    K: Sink<Frame, Error = Broken> + Unpin,
+{
+    let mut next = Some(first);
+    let mut fed = 0;
+    // Their places in the queue are free when they are gone.
+    let mut gone = Vec::new();
+    while let Some(letter) = next {
+        fed += letter.message.len();
+        sink.feed(Frame::Message(letter.message.clone())).await?;
+        gone.push(letter);
+        next = if fed < FLUSH {
+            letters.try_recv()
+        } else {
+            None
+        };
+    }
+    sink.flush().await
 }
 
 /// Returns when nobody's room has had to do with the bridge for a while.
@@ -257,5 +281,5 @@ where
         Ok::<_, Broken>(())
     };
     // Who does not listen learns nothing.
-    let _ = timeout(crate::socket::FAREWELL, say).await;
+    let _ = timeout(FAREWELL, say).await;
 }

@@ -8,6 +8,8 @@ use samara_core::PeerId;
 use samara_core::identity::Role;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::connect_async_with_config;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::carry::{self, Went};
@@ -21,31 +23,36 @@ const IN_VAIN: u32 = 8;
 /// Looks after one address until it needs no looking after.
 pub(super) async fn run(bridges: Bridges, address: SocketAddrV4) {
     let limits = &bridges.0.limits;
-    let mut was_relay = false;
     let mut in_vain = 0;
+    let mut was_relay = false;
     loop {
-        let began = Instant::now();
-        let went = dial(&bridges, address).await;
-        if went.ending == Ending::Bridged
-            && let Some(relay) = went.relay
-        {
-            return other_bridge(&bridges, address, relay);
+        let dialed = Instant::now();
+        let (again_in, went) = match dial(&bridges, address).await {
+            Err(again_in) => (again_in, None),
+            Ok(went) => (limits.relay_again, Some(went)),
+        };
+        if let Some(went) = &went {
+            if went.ending == Ending::Bridged
+                && let Some(relay) = went.relay
+            {
+                bridges.book().is_relay(address, relay);
+                return share(&bridges, relay);
+            }
+            was_relay |= went.opened;
+            if went.opened && dialed.elapsed() > limits.bridge_again_most {
+                in_vain = 0;
+            }
         }
-        was_relay |= went.opened;
-        if went.opened && began.elapsed() > limits.bridge_again_most {
-            in_vain = 0;
-        }
-        let needed = bridges
-            .book()
-            .keep(address, |topic| bridges.0.rooms.has(topic));
-        if went.ending == Ending::Myself || !was_relay || in_vain == IN_VAIN {
-            let until = began + limits.relay_again;
+        // Whoever did what no relay may is left alone for as long as whoever is none.
+        let left_alone = went.is_some_and(|went| went.ending.is_a_cut() || !went.opened);
+        if left_alone || !was_relay || in_vain == IN_VAIN {
+            let until = Instant::now() + again_in;
             return bridges.book().is_no_relay(address, until);
         }
-        if !needed {
-            return bridges.book().is_no_relay(address, Instant::now());
+        let is_needed = |topic: &_| bridges.0.rooms.has(topic);
+        if !bridges.book().again(address, is_needed) {
+            return;
         }
-        bridges.book().is_dialed(address);
         sleep(wait(
             limits.bridge_again_first,
             limits.bridge_again_most,
@@ -56,26 +63,22 @@ pub(super) async fn run(bridges: Bridges, address: SocketAddrV4) {
     }
 }
 
-/// There is a bridge to the same relay.
-fn other_bridge(bridges: &Bridges, address: SocketAddrV4, relay: PeerId) {
-    bridges.book().is_relay(address, relay);
+/// Tells a relay of the members of all topics that its addresses were found for.
+fn share(bridges: &Bridges, relay: PeerId) {
+    let topics = bridges.book().topics_of(relay);
     if let Some(bridge) = bridges.0.open.get(&relay) {
-        for topic in bridges.book().topics(address) {
+        for topic in topics {
             bridges.0.rooms.share(topic, &bridge);
         }
     }
 }
 
-async fn dial(bridges: &Bridges, address: SocketAddrV4) -> Went {
+/// How a bridge went; or, where no WebSocket came about, when to try again.
+async fn dial(bridges: &Bridges, address: SocketAddrV4) -> Result<Went, Duration> {
     let limits = &bridges.0.limits;
-    let nobody = Went {
-        relay: None,
-        opened: false,
-        ending: Ending::Broken,
-    };
     let socket = {
         let Ok(_place) = bridges.0.dials.acquire().await else {
-            return nobody;
+            return Err(limits.relay_again);
         };
         let longest = longest(limits);
         let config = WebSocketConfig::default()
@@ -85,20 +88,23 @@ async fn dial(bridges: &Bridges, address: SocketAddrV4) -> Went {
         let dialed = connect_async_with_config(url, Some(config), true);
         match timeout(limits.relay_dial, dialed).await {
             Ok(Ok((socket, _))) => socket,
+            // It may be starting, or have no place just now.
+            Ok(Err(Error::Io(_))) => return Err(limits.relay_again_soon),
+            Ok(Err(Error::Http(answer))) if answer.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                return Err(limits.relay_again_soon);
+            }
             // Most of what the DHT names is no relay.
-            Ok(Err(_)) | Err(_) => return nobody,
+            Ok(Err(_)) | Err(_) => return Err(limits.relay_again),
         }
     };
     let (sink, stream) = socket.split();
     let sink = frame::to_tungstenite(sink);
     let stream = frame::from_tungstenite(stream);
-    carry::run(bridges, sink, stream, Role::Dialer, |relay, bridge| {
-        bridges.book().is_relay(address, relay);
-        for topic in bridges.book().topics(address) {
-            bridges.0.rooms.share(topic, bridge);
-        }
-    })
-    .await
+    let went = carry::run(bridges, sink, stream, Role::Dialer, |relay| {
+        bridges.book().is_held(address, relay);
+        share(bridges, relay);
+    });
+    Ok(went.await)
 }
 
 /// The wait after so many in vain, with up to a quarter more, or many that lost

@@ -12,6 +12,12 @@ use crate::ending::Ending;
 /// (`docs/protocol.md`, "Proof").
 const BINDING: &[u8] = &[3];
 
+/// Who is there, and what tells this handshake apart: the dialer's nonce.
+pub(super) struct Greeted {
+    pub relay: PeerId,
+    pub nonce: Nonce,
+}
+
 /// Finds out who the other relay is.
 pub(super) async fn greet<K, S>(
     secret: &PeerSecret,
@@ -19,13 +25,13 @@ pub(super) async fn greet<K, S>(
     longest: usize,
     sink: &mut K,
     stream: &mut S,
-) -> Result<PeerId, Ending>
+) -> Result<Greeted, Ending>
 where
     K: Sink<Frame, Error = Broken> + Unpin,
     S: Stream<Item = Result<Frame, Ending>> + Unpin,
 {
     let ours = handshake(secret, longest);
-    let theirs = match role {
+    let (theirs, nonce) = match role {
         Role::Dialer => {
             send(sink, &Message::Handshake(ours)).await?;
             match next(stream).await? {
@@ -38,8 +44,10 @@ where
                     verified(&greeting, Role::Dialed, &proof)?;
                     let proof = secret.prove(Role::Dialer, &greeting);
                     send(sink, &Message::Proof(proof)).await?;
-                    theirs
+                    (theirs, ours.nonce)
                 }
+                // It says why not.
+                Message::Error { .. } => return Err(Ending::Closed),
                 _ => return Err(Ending::NoHandshake),
             }
         }
@@ -58,13 +66,14 @@ where
                 Message::Proof(proof) => verified(&greeting, Role::Dialer, &proof)?,
                 _ => return Err(Ending::NoProof),
             }
-            theirs
+            (theirs, theirs.nonce)
         }
     };
     if theirs.peer == ours.peer {
         return Err(Ending::Myself);
     }
-    Ok(theirs.peer)
+    let relay = theirs.peer;
+    Ok(Greeted { relay, nonce })
 }
 
 fn handshake(secret: &PeerSecret, longest: usize) -> Handshake {

@@ -28,6 +28,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::rates::Budget;
 use crate::rooms::Rooms;
 use crate::server::Shared;
 use book::Book;
@@ -54,6 +55,8 @@ struct Inner {
     open: Open,
     book: Mutex<Book>,
     dials: Semaphore,
+    /// How many members all bridges may tell of.
+    told: Budget,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -71,6 +74,7 @@ impl Bridges {
             open: Open::new(limits.bridges),
             book: Mutex::new(Book::new(limits.relay_addresses)),
             dials: Semaphore::new(limits.relay_dials),
+            told: Budget::new(limits.told_per_second_by_all, limits.told_at_once),
             secret,
             rooms,
             limits,
@@ -113,7 +117,7 @@ pub(crate) async fn accept(
 ) -> Response {
     let bridges = shared.bridges.clone();
     let Some((bridges, place)) = bridges.and_then(|bridges| {
-        let place = bridges.0.open.place()?;
+        let place = bridges.0.open.place(from.ip())?;
         Some((bridges, place))
     }) else {
         let text = "this relay has as many bridges to others as it may\n";
@@ -132,7 +136,7 @@ pub(crate) async fn accept(
                 let (sink, stream) = socket.split();
                 let sink = frame::to_axum(sink);
                 let stream = frame::from_axum(stream);
-                carry::run(&bridges, sink, stream, Role::Dialed, |_, _| {}).await;
+                carry::run(&bridges, sink, stream, Role::Dialed, |_| {}).await;
                 drop(place);
             })
         })

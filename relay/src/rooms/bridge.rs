@@ -33,8 +33,8 @@ struct Inner {
     wait: Duration,
     /// What this relay's members have under way.
     sent: Mutex<HashMap<Sender, Window>>,
-    /// What the other's members have here and the other was not told is taken.
-    owed: Mutex<HashMap<Sender, u32>>,
+    /// What the other's members have here.
+    owed: Mutex<HashMap<Sender, Owed>>,
 }
 
 /// A member in one of its rooms.
@@ -44,13 +44,23 @@ type Sender = (Topic, MemberId);
 struct Window {
     free: Arc<Semaphore>,
     under_way: u32,
+    /// The member waited in vain; it is not to wait until something is taken.
+    congested: bool,
+}
+
+/// What a member of the other relay has here.
+#[derive(Debug, Default)]
+struct Owed {
+    under_way: u32,
+    /// Taken, and the other relay was not told yet.
+    untold: u32,
 }
 
 /// More was forwarded for a member than may be under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Overdrawn;
 
-/// Dropped, it tells the other relay that a signal is taken.
+/// Dropped, it counts a signal as taken, and tells the other relay in time.
 #[derive(Debug)]
 pub(crate) struct Receipt {
     bridge: Bridge,
@@ -97,15 +107,7 @@ impl Bridge {
         sealed: Bytes,
     ) -> Result<(), Congested> {
         let cost = self.cost(&sealed);
-        let free = self.free((topic, from));
-        let room = timeout(self.0.wait, free.acquire_many_owned(cost)).await;
-        let Ok(Ok(room)) = room else {
-            return Err(Congested);
-        };
-        room.forget();
-        if let Some(window) = lock(&self.0.sent).get_mut(&(topic, from)) {
-            window.under_way += cost;
-        }
+        self.enter((topic, from), cost).await?;
         let message = Message::Forward {
             topic,
             from,
@@ -125,6 +127,7 @@ impl Bridge {
         if let Some(window) = lock(&self.0.sent).get_mut(&(topic, from)) {
             let bytes = bytes.min(window.under_way);
             window.under_way -= bytes;
+            window.congested = false;
             window.free.add_permits(bytes as usize);
         }
     }
@@ -143,22 +146,71 @@ impl Bridge {
     ) -> Result<Receipt, Overdrawn> {
         let (from, cost) = ((topic, from), self.cost(sealed));
         let mut owed = lock(&self.0.owed);
-        let of_member = owed.get(&from).copied().unwrap_or_default() + cost;
-        if of_member > self.0.window {
+        let of_member = owed.entry(from).or_default();
+        if of_member.under_way + of_member.untold + cost > self.0.window {
             return Err(Overdrawn);
         }
-        owed.insert(from, of_member);
+        of_member.under_way += cost;
         let bridge = self.clone();
         Ok(Receipt { bridge, from, cost })
     }
 
-    fn free(&self, sender: Sender) -> Arc<Semaphore> {
+    /// Waits for so much room in a member's window, and takes it.
+    async fn enter(&self, sender: Sender, cost: u32) -> Result<(), Congested> {
+        let (free, congested) = {
+            let mut sent = lock(&self.0.sent);
+            let window = sent.entry(sender).or_insert_with(|| Window {
+                free: Arc::new(Semaphore::new(self.0.window as usize)),
+                under_way: 0,
+                congested: false,
+            });
+            (Arc::clone(&window.free), window.congested)
+        };
+        let wait = if congested {
+            Duration::ZERO
+        } else {
+            self.0.wait
+        };
+        let room = timeout(wait, free.acquire_many_owned(cost)).await;
         let mut sent = lock(&self.0.sent);
-        let window = sent.entry(sender).or_insert_with(|| Window {
-            free: Arc::new(Semaphore::new(self.0.window as usize)),
-            under_way: 0,
-        });
-        Arc::clone(&window.free)
+        let window = sent.get_mut(&sender);
+        match (room, window) {
+            (Ok(Ok(room)), Some(window)) => {
+                room.forget();
+                window.under_way += cost;
+                Ok(())
+            }
+            (_, window) => {
+                if let Some(window) = window {
+                    window.congested = true;
+                }
+                Err(Congested)
+            }
+        }
+    }
+
+    /// So much of a member's is taken: says so when nothing is under way any
+    /// more, or a quarter of the window is free again.
+    fn settle(&self, sender: Sender, cost: u32) {
+        let bytes = {
+            let mut owed = lock(&self.0.owed);
+            let Some(of_member) = owed.get_mut(&sender) else {
+                return;
+            };
+            of_member.under_way -= cost;
+            of_member.untold += cost;
+            let bytes = of_member.untold;
+            if of_member.under_way == 0 {
+                owed.remove(&sender);
+            } else if bytes >= self.0.window / 4 {
+                of_member.untold = 0;
+            } else {
+                return;
+            }
+            bytes
+        };
+        let (topic, from) = sender;
+        self.notify(&Message::Taken { topic, from, bytes });
     }
 
     fn cost(&self, sealed: &Bytes) -> u32 {
@@ -169,18 +221,7 @@ impl Bridge {
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        let (topic, from) = self.from;
-        {
-            let mut owed = lock(&self.bridge.0.owed);
-            if let Some(of_member) = owed.get_mut(&self.from) {
-                *of_member -= self.cost;
-                if *of_member == 0 {
-                    owed.remove(&self.from);
-                }
-            }
-        }
-        let bytes = self.cost;
-        self.bridge.notify(&Message::Taken { topic, from, bytes });
+        self.bridge.settle(self.from, self.cost);
     }
 }
 
@@ -224,7 +265,12 @@ mod tests {
         let send = |from| bridge.forward(TOPIC, from, TO, SEALED);
         assert_eq!(send(FROM).await, Ok(()));
         assert_eq!(send(FROM).await, Ok(()));
+        let before = tokio::time::Instant::now();
         assert_eq!(send(FROM).await, Err(Congested));
+        assert_eq!(before.elapsed(), Duration::from_millis(50));
+        // It waits once; what it has for others behind the bridge is not held up.
+        assert_eq!(send(FROM).await, Err(Congested));
+        assert_eq!(before.elapsed(), Duration::from_millis(50));
         // That is nobody else's trouble.
         assert_eq!(send(MemberId(3)).await, Ok(()));
 

@@ -37,6 +37,7 @@ struct Inner {
     forwards: Arc<Semaphore>,
     forwards_most: u32,
     notices: Arc<Semaphore>,
+    notices_most: u32,
     /// A sender waited in vain; others are not to wait until there is room.
     congested: AtomicBool,
     wait: Duration,
@@ -64,6 +65,7 @@ impl Mailbox {
             forwards: Arc::new(Semaphore::new(limits.forwarded_queue as usize)),
             forwards_most: limits.forwarded_queue,
             notices: Arc::new(Semaphore::new(limits.notices_queue as usize)),
+            notices_most: limits.notices_queue,
             congested: AtomicBool::new(false),
             wait: limits.forward_wait,
             overrun,
@@ -79,6 +81,14 @@ impl Mailbox {
         match notices.try_acquire_many_owned(places) {
             Ok(place) => self.put(message, place, None),
             Err(_) => self.0.overrun.cancel(),
+        }
+    }
+
+    /// Sends what the connection can do without; it goes nowhere while half of
+    /// what may be queued is.
+    pub fn hint(&self, message: Bytes) {
+        if self.0.notices.available_permits() > self.0.notices_most as usize / 2 {
+            self.notify(message);
         }
     }
 
@@ -181,6 +191,16 @@ mod tests {
         let (sent, ()) = tokio::join!(mailbox.forward(SIX), take);
         assert_eq!(sent, Ok(()));
         assert_eq!(letters.try_recv().map(|letter| letter.message), Some(SIX));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_overrun_by_what_it_can_do_without() {
+        let (mailbox, mut letters) = Mailbox::new(&limits());
+        for _ in 0..10 {
+            mailbox.hint(SIX);
+        }
+        assert!(!letters.overrun().is_cancelled());
+        assert!(letters.try_recv().is_some() && letters.try_recv().is_none());
     }
 
     #[tokio::test]

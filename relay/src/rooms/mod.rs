@@ -33,6 +33,8 @@ pub(crate) struct Rooms {
     members_per_room: usize,
     members_told: usize,
     members_per_bridge: usize,
+    members_per_bridged_room: usize,
+    bridged_only: usize,
 }
 
 #[derive(Default)]
@@ -52,8 +54,8 @@ pub(crate) struct RoomFull;
 pub(crate) enum Way {
     /// It is connected to this relay.
     Here(Mailbox),
-    /// It is connected to another.
-    There(Bridge),
+    /// It is connected to another, or to one of these others.
+    There(Vec<Bridge>),
 }
 
 impl Rooms {
@@ -64,6 +66,8 @@ impl Rooms {
             members_per_room: limits.members_per_room,
             members_told: limits.members_told,
             members_per_bridge: limits.members_per_bridge,
+            members_per_bridged_room: limits.members_per_bridged_room,
+            bridged_only: limits.bridged_rooms,
         }
     }
 
@@ -131,8 +135,8 @@ impl Rooms {
             return true;
         };
         room.remove(member);
-        for bridge in &room.told {
-            bridge.forget(topic, member);
+        for claims in room.away.values() {
+            claims.bridge.forget(topic, member);
         }
         let empty = room.len() == 0;
         if empty {
@@ -153,8 +157,8 @@ impl Rooms {
         if let Some(member) = room.get(member) {
             return Some(Way::Here(member.mailbox.clone()));
         }
-        let away = room.away.get(&member)?;
-        Some(Way::There(away.bridge.clone()))
+        let bridges = room.ways_to(member);
+        (!bridges.is_empty()).then_some(Way::There(bridges))
     }
 
     /// Tells the members here something.
@@ -194,7 +198,14 @@ impl Way {
                 };
                 mailbox.forward(signal.encode()).await
             }
-            Self::There(bridge) => bridge.forward(topic, from, to, sealed).await,
+            Self::There(bridges) => {
+                let mut sent = Err(Congested);
+                for bridge in bridges {
+                    let passed = bridge.forward(topic, from, to, sealed.clone()).await;
+                    sent = sent.or(passed);
+                }
+                sent
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One room.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 use samara_core::message::Reach;
@@ -15,10 +15,11 @@ pub(super) struct Member {
     pub mailbox: Mailbox,
 }
 
-/// A member of another relay's room of the same topic.
-pub(super) struct Away {
-    pub reach: Reach,
+/// What one relay tells of its members. Another may tell of the same: one of
+/// the two lies, or is the same relay on a new bridge.
+pub(super) struct Claims {
     pub bridge: Bridge,
+    pub members: BTreeMap<MemberId, Reach>,
 }
 
 /// Members in the order of their coming.
@@ -27,7 +28,8 @@ pub(super) struct Room {
     came: HashMap<MemberId, u64>,
     members: BTreeMap<u64, (MemberId, Member)>,
     next: u64,
-    pub away: BTreeMap<MemberId, Away>,
+    /// Members of other relays, by the bridge's number.
+    pub away: BTreeMap<u64, Claims>,
     /// Relays that are told of the members here.
     pub told: Vec<Bridge>,
 }
@@ -50,18 +52,33 @@ impl Room {
 
     /// Whether somebody is in it under this number.
     pub fn has(&self, id: MemberId) -> bool {
-        self.came.contains_key(&id) || self.away.contains_key(&id)
+        self.came.contains_key(&id) || self.is_away(id)
+    }
+
+    /// Whether any relay tells of a member under this number.
+    pub fn is_away(&self, id: MemberId) -> bool {
+        let mut claims = self.away.values();
+        claims.any(|claims| claims.members.contains_key(&id))
     }
 
     /// Whether a relay is told of it, or told of members.
     pub fn is_shared_with(&self, bridge: &Bridge) -> bool {
-        self.told.contains(bridge) || self.away.values().any(|away| away.bridge == *bridge)
+        self.told.contains(bridge) || self.away.contains_key(&bridge.number())
     }
 
     /// The members that a relay told of.
     pub fn away_by(&self, bridge: &Bridge) -> Vec<MemberId> {
-        let by_bridge = self.away.iter().filter(|(_, away)| away.bridge == *bridge);
-        by_bridge.map(|(id, _)| *id).collect()
+        let claims = self.away.get(&bridge.number());
+        claims.map_or(Vec::new(), |claims| {
+            claims.members.keys().copied().collect()
+        })
+    }
+
+    /// The bridges to relays that tell of a member: a lie is told in vain.
+    pub fn ways_to(&self, id: MemberId) -> Vec<Bridge> {
+        let claims = self.away.values();
+        let of_member = claims.filter(|claims| claims.members.contains_key(&id));
+        of_member.map(|claims| claims.bridge.clone()).collect()
     }
 
     /// An id nobody can guess and nobody here has.
@@ -102,13 +119,34 @@ impl Room {
     /// The newest members but `you`, the newest first, and then members of
     /// other relays, for whom at least half of the places are.
     pub fn others(&self, you: MemberId, most: usize) -> Vec<(MemberId, Reach)> {
-        let here = most - self.away.len().min(most / 2);
+        let away = self.away.values().map(|claims| claims.members.len());
+        let here = most - away.sum::<usize>().min(most / 2);
         let mut others = self.newest(here + 1);
         others.retain(|(id, _)| *id != you);
         others.truncate(here);
-        let away = self.away.iter().map(|(id, away)| (*id, away.reach));
-        others.extend(away.take(most - others.len()));
+        self.add_away(&mut others, most);
         others
+    }
+
+    /// Members of other relays: one of each before a second of any.
+    fn add_away(&self, others: &mut Vec<(MemberId, Reach)>, most: usize) {
+        let mut known: HashSet<_> = others.iter().map(|(id, _)| *id).collect();
+        let mut turns: Vec<_> = self
+            .away
+            .values()
+            .map(|claims| claims.members.iter())
+            .collect();
+        while !turns.is_empty() {
+            turns.retain_mut(|turn| {
+                let Some((id, reach)) = turn.next() else {
+                    return false;
+                };
+                if others.len() < most && known.insert(*id) {
+                    others.push((*id, *reach));
+                }
+                others.len() < most
+            });
+        }
     }
 
     /// Tells the newest members. Older ones, in a room that large, learn of
@@ -116,6 +154,13 @@ impl Room {
     pub fn tell_newest(&self, most: usize, message: &Bytes) {
         for (_, member) in self.members.values().rev().take(most) {
             member.mailbox.notify(message.clone());
+        }
+    }
+
+    /// Tells the newest members of one of another relay, if they take it.
+    pub fn hint_newest(&self, most: usize, message: &Bytes) {
+        for (_, member) in self.members.values().rev().take(most) {
+            member.mailbox.hint(message.clone());
         }
     }
 

@@ -3,19 +3,22 @@
 //! A relay tells another of its own members only, so nothing that is told goes
 //! in a circle, whichever relays have bridges.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use samara_core::message::Reach;
 use samara_core::{MemberId, Message, Topic};
 
 use super::bridge::{Bridge, Overdrawn};
 use super::mailbox::Congested;
-use super::room::{Away, Room};
+use super::room::{Claims, Room};
 use super::{Rooms, State};
 
 /// What rooms have to do with one bridge.
-#[derive(Default)]
 pub(super) struct Shares {
+    bridge: Bridge,
+    /// Another bridge to the same relay took its place: what it still says is
+    /// old.
+    replaced: bool,
     topics: HashSet<Topic>,
     /// The other relay's members that are known here.
     members: usize,
@@ -33,45 +36,62 @@ pub(crate) enum Delivered {
 }
 
 impl Rooms {
-    /// There is a new bridge to another relay.
+    /// There is a new bridge to another relay; it takes the place of any other.
     pub fn opened(&self, bridge: &Bridge) {
-        self.lock()
-            .bridges
-            .insert(bridge.number(), Shares::default());
+        let mut state = self.lock();
+        for other in state.bridges.values_mut() {
+            other.replaced |= other.bridge.leads_where(bridge);
+        }
+        let shares = Shares {
+            bridge: bridge.clone(),
+            replaced: false,
+            topics: HashSet::new(),
+            members: 0,
+        };
+        state.bridges.insert(bridge.number(), shares);
     }
 
     /// There is none any more: its members are gone.
     pub fn closed(&self, bridge: &Bridge) {
         let mut state = self.lock();
-        let Some(shares) = state.bridges.remove(&bridge.number()) else {
+        let State {
+            by_topic, bridges, ..
+        } = &mut *state;
+        let Some(shares) = bridges.remove(&bridge.number()) else {
             return;
         };
         for topic in shares.topics {
-            let Some(room) = state.by_topic.get_mut(&topic) else {
+            let Some(room) = by_topic.get_mut(&topic) else {
                 continue;
             };
             room.told.retain(|told| told != bridge);
             for member in room.away_by(bridge) {
-                self.went(room, topic, member);
+                self.went(room, bridges, topic, member, bridge);
             }
             if room.is_unused() {
-                state.by_topic.remove(&topic);
+                by_topic.remove(&topic);
             }
         }
     }
 
-    /// Whether anybody's room has to do with the bridge.
+    /// Whether a room that somebody here is in has to do with the bridge.
     pub fn is_used(&self, bridge: &Bridge) -> bool {
         let state = self.lock();
-        let shares = state.bridges.get(&bridge.number());
-        shares.is_some_and(|shares| !shares.topics.is_empty())
+        let Some(shares) = state.bridges.get(&bridge.number()) else {
+            return false;
+        };
+        let mut rooms = shares
+            .topics
+            .iter()
+            .filter_map(|topic| state.by_topic.get(topic));
+        rooms.any(|room| room.len() > 0)
     }
 
     /// The other relay may have members of this topic: it is told of those
     /// here, if there are any and it does not know.
     pub fn share(&self, topic: Topic, bridge: &Bridge) {
         let mut state = self.lock();
-        if !state.bridges.contains_key(&bridge.number()) {
+        if !state.hears(bridge) {
             return;
         }
         if let Some(room) = state.by_topic.get_mut(&topic) {
@@ -81,62 +101,75 @@ impl Rooms {
     }
 
     /// The other relay's members are these and no others; it is told of those
-    /// here, if it has any.
-    pub fn has_members(&self, topic: Topic, members: &[(MemberId, Reach)], bridge: &Bridge) {
+    /// here, if it has any. Returns how many came or went.
+    pub fn members_are(
+        &self,
+        topic: Topic,
+        members: &[(MemberId, Reach)],
+        bridge: &Bridge,
+    ) -> usize {
         let mut state = self.lock();
+        if !state.hears(bridge) {
+            return 0;
+        }
+        let nobody_here = state.by_topic.len() - state.occupied as usize;
+        let full = nobody_here >= self.bridged_only;
+        if full && !state.by_topic.contains_key(&topic) {
+            return 0;
+        }
         let State {
             by_topic, bridges, ..
         } = &mut *state;
-        if !bridges.contains_key(&bridge.number()) {
-            return;
-        }
         let room = by_topic.entry(topic).or_default();
+        let mut changed = 0;
         for gone in room.away_by(bridge) {
             if !members.iter().any(|(id, _)| *id == gone) {
-                self.went(room, topic, gone);
-                count(bridges, bridge, -1);
+                self.went(room, bridges, topic, gone, bridge);
+                changed += 1;
             }
         }
         for (member, reach) in members {
-            self.came(room, bridges, topic, (*member, *reach), bridge);
+            if self.came(room, bridges, topic, (*member, *reach), bridge) {
+                changed += 1;
+            }
         }
         if !members.is_empty() {
             tell_of(room, topic, bridge, self.members_told);
         }
         settle(&mut state, topic, bridge);
+        changed
     }
 
-    /// A member came to the other relay.
-    pub fn has_joined(&self, topic: Topic, member: MemberId, reach: Reach, bridge: &Bridge) {
+    /// A member came to the other relay, which has told of the topic before.
+    pub fn member_came(&self, topic: Topic, member: MemberId, reach: Reach, bridge: &Bridge) {
         let mut state = self.lock();
+        if !state.hears(bridge) {
+            return;
+        }
         let State {
             by_topic, bridges, ..
         } = &mut *state;
-        let Some(room) = by_topic.get_mut(&topic) else {
-            return;
-        };
-        self.came(room, bridges, topic, (member, reach), bridge);
-        settle(&mut state, topic, bridge);
+        if let Some(room) = by_topic.get_mut(&topic)
+            && room.is_shared_with(bridge)
+        {
+            self.came(room, bridges, topic, (member, reach), bridge);
+            settle(&mut state, topic, bridge);
+        }
     }
 
     /// A member left the other relay.
-    pub fn has_left(&self, topic: Topic, member: MemberId, bridge: &Bridge) {
+    pub fn member_went(&self, topic: Topic, member: MemberId, bridge: &Bridge) {
         let mut state = self.lock();
+        if !state.hears(bridge) {
+            return;
+        }
         let State {
             by_topic, bridges, ..
         } = &mut *state;
-        let Some(room) = by_topic.get_mut(&topic) else {
-            return;
-        };
-        if room
-            .away
-            .get(&member)
-            .is_some_and(|away| away.bridge == *bridge)
-        {
-            self.went(room, topic, member);
-            count(bridges, bridge, -1);
+        if let Some(room) = by_topic.get_mut(&topic) {
+            self.went(room, bridges, topic, member, bridge);
+            settle(&mut state, topic, bridge);
         }
-        settle(&mut state, topic, bridge);
     }
 
     /// Passes on a signal of one of the other relay's members. Waits for
@@ -153,8 +186,8 @@ impl Rooms {
         let mailbox = {
             let state = self.lock();
             let room = state.by_topic.get(&topic).filter(|room| {
-                let sender = room.away.get(&from);
-                sender.is_some_and(|away| away.bridge == *bridge)
+                let claims = room.away.get(&bridge.number());
+                claims.is_some_and(|claims| claims.members.contains_key(&from))
             });
             let receiver = room.and_then(|room| room.get(to));
             receiver.map(|member| member.mailbox.clone())
@@ -179,19 +212,15 @@ impl Rooms {
         let Some(room) = state.by_topic.get_mut(&topic) else {
             return;
         };
-        let mut bridges: Vec<Bridge> = Vec::new();
-        for away in room.away.values() {
-            if !bridges.contains(&away.bridge) {
-                bridges.push(away.bridge.clone());
-            }
-        }
+        let claims = room.away.values();
+        let bridges: Vec<_> = claims.map(|claims| claims.bridge.clone()).collect();
         for bridge in bridges {
             tell_of(room, topic, &bridge, self.members_told);
         }
     }
 
-    /// Another relay's member, unless there are too many. A number that somebody
-    /// has stays theirs; where a bridge takes another's place, its members stay.
+    /// Another relay's member, unless there are too many, or somebody here has
+    /// the number; true if it is new.
     fn came(
         &self,
         room: &mut Room,
@@ -199,42 +228,70 @@ impl Rooms {
         topic: Topic,
         (member, reach): (MemberId, Reach),
         bridge: &Bridge,
-    ) {
-        let Some(shares) = bridges.get(&bridge.number()) else {
-            return;
+    ) -> bool {
+        let Some(shares) = bridges.get_mut(&bridge.number()) else {
+            return false;
         };
-        if shares.members >= self.members_per_bridge {
-            return;
+        let known = room.is_away(member);
+        if room.get(member).is_some() || shares.members >= self.members_per_bridge {
+            return false;
         }
-        if let Some(away) = room.away.get_mut(&member) {
-            if away.bridge.leads_where(bridge) && away.bridge != *bridge {
-                count(bridges, &away.bridge, -1);
-                count(bridges, bridge, 1);
-                away.bridge = bridge.clone();
-            }
-            return;
-        }
-        if room.has(member) || room.away.len() >= self.members_told {
-            return;
-        }
-        let joined = Message::Joined {
-            topic,
-            member,
-            reach,
-        };
-        room.tell_newest(self.members_told, &joined.encode());
-        let away = Away {
-            reach,
+        let claims = room.away.entry(bridge.number());
+        let claims = claims.or_insert_with(|| Claims {
             bridge: bridge.clone(),
-        };
-        room.away.insert(member, away);
-        count(bridges, bridge, 1);
+            members: BTreeMap::new(),
+        });
+        if claims.members.len() >= self.members_per_bridged_room
+            || claims.members.insert(member, reach).is_some()
+        {
+            return false;
+        }
+        shares.members += 1;
+        if !known {
+            let joined = Message::Joined {
+                topic,
+                member,
+                reach,
+            };
+            room.hint_newest(self.members_told, &joined.encode());
+        }
+        true
     }
 
-    fn went(&self, room: &mut Room, topic: Topic, member: MemberId) {
-        room.away.remove(&member);
-        let left = Message::Left { topic, member };
-        room.tell_newest(self.members_told, &left.encode());
+    /// A relay does not tell of a member any more.
+    fn went(
+        &self,
+        room: &mut Room,
+        bridges: &mut HashMap<u64, Shares>,
+        topic: Topic,
+        member: MemberId,
+        bridge: &Bridge,
+    ) {
+        let number = bridge.number();
+        let Some(claims) = room.away.get_mut(&number) else {
+            return;
+        };
+        if claims.members.remove(&member).is_none() {
+            return;
+        }
+        if claims.members.is_empty() {
+            room.away.remove(&number);
+        }
+        if let Some(shares) = bridges.get_mut(&number) {
+            shares.members -= 1;
+        }
+        if !room.is_away(member) {
+            let left = Message::Left { topic, member };
+            room.hint_newest(self.members_told, &left.encode());
+        }
+    }
+}
+
+impl State {
+    /// Whether what a bridge says counts.
+    fn hears(&self, bridge: &Bridge) -> bool {
+        let shares = self.bridges.get(&bridge.number());
+        shares.is_some_and(|shares| !shares.replaced)
     }
 }
 
@@ -266,13 +323,6 @@ fn tell_of(room: &mut Room, topic: Topic, bridge: &Bridge, most: usize) {
         you,
         members,
     });
-}
-
-/// So many more of a bridge's members are known.
-fn count(bridges: &mut HashMap<u64, Shares>, bridge: &Bridge, more: isize) {
-    if let Some(shares) = bridges.get_mut(&bridge.number()) {
-        shares.members = shares.members.saturating_add_signed(more);
-    }
 }
 
 /// Notes whether a room has to do with a bridge still.
@@ -325,14 +375,17 @@ mod tests {
 
     /// Both relays may have dialed at once; of two bridges one stays.
     #[test]
-    fn members_stay_where_one_link_takes_another_s_place() {
+    fn members_stay_where_one_bridge_takes_another_s_place() {
         let rooms = rooms();
         let (here, mut heard) = Mailbox::new(&Limits::default());
         rooms.join(TOPIC, Reach(0), None, &here).unwrap();
         let (old, _old) = bridge(&rooms, RELAY);
+        rooms.members_are(TOPIC, &[AWAY], &old);
         let (new, mut told) = bridge(&rooms, RELAY);
-        rooms.has_members(TOPIC, &[AWAY], &old);
-        rooms.has_members(TOPIC, &[AWAY], &new);
+        rooms.members_are(TOPIC, &[AWAY], &new);
+        // What was still on its way on the old one counts no more.
+        rooms.member_went(TOPIC, AWAY.0, &old);
+        rooms.members_are(TOPIC, &[], &old);
         rooms.closed(&old);
         let joined = said(&mut heard);
         assert!(matches!(
@@ -350,18 +403,18 @@ mod tests {
     fn a_room_is_gone_with_its_last_member_wherever_that_was() {
         let rooms = rooms();
         let (bridge, mut told) = bridge(&rooms, RELAY);
-        rooms.has_members(TOPIC, &[AWAY], &bridge);
-        assert!(rooms.is_used(&bridge));
-        assert!(!rooms.has(&TOPIC));
+        rooms.members_are(TOPIC, &[AWAY], &bridge);
+        assert!(!rooms.has(&TOPIC) && !rooms.is_used(&bridge));
         let (here, _heard) = Mailbox::new(&Limits::default());
         let you = rooms.join(TOPIC, Reach(0), None, &here).unwrap();
+        assert!(rooms.is_used(&bridge));
         rooms.leave(TOPIC, you);
         let told = said(&mut told);
         assert!(matches!(
             told[..],
             [Message::Members { .. }, Message::Leave { .. }]
         ));
-        rooms.has_left(TOPIC, AWAY.0, &bridge);
+        rooms.member_went(TOPIC, AWAY.0, &bridge);
         assert!(!rooms.is_used(&bridge));
         assert!(rooms.lock().by_topic.is_empty());
     }
@@ -376,7 +429,7 @@ mod tests {
         let (bridge, _told) = bridge(&rooms, RELAY);
         for topic in 0..5 {
             let topic = Topic::from_bytes([topic; 20]);
-            rooms.has_members(topic, &[AWAY], &bridge);
+            rooms.members_are(topic, &[AWAY], &bridge);
         }
         assert_eq!(rooms.lock().by_topic.len(), 3);
     }

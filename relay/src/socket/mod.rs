@@ -25,7 +25,7 @@ use samara_node::{Attached, Path};
 use crate::ending::Ending;
 use crate::heard::Heard;
 use crate::rooms::Mailbox;
-pub(crate) use send::FAREWELL;
+pub(crate) use send::{FAREWELL, FLUSH};
 
 use crate::server::{Place, Shared};
 use send::Queues;

@@ -15,7 +15,7 @@ use crate::rooms::{Letter, Letters};
 
 /// Bytes collected before they are flushed: the node refills what was reported
 /// as gone, so the socket must not wait for a full queue.
-const FLUSH: usize = 256 << 10;
+pub(crate) const FLUSH: usize = 256 << 10;
 
 /// How long a peer that is cut off has to take the reason.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
