@@ -41,6 +41,8 @@ export interface PeerOptions {
   /** Bytes of blobs a second at most; 0 for no limit. */
   uploadLimit: number;
   downloadLimit: number;
+  /** Data channels with one peer at most; 0 for the default. */
+  channels: number;
 }
 
 export interface PeerTransfer {
@@ -56,6 +58,8 @@ export interface PeerSource {
   detour?: string;
   bytes: number;
   roundTrip?: number;
+  /** Connections of this kind with it. */
+  channels: number;
 }
 
 export interface PeerAccount {
@@ -112,6 +116,7 @@ struct Options {
     stingy: bool,
     upload_limit: f64,
     download_limit: f64,
+    channels: usize,
 }
 
 #[derive(Serialize)]
@@ -130,6 +135,7 @@ struct Source {
     bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     round_trip: Option<u64>,
+    channels: usize,
 }
 
 #[derive(Serialize)]
@@ -181,6 +187,9 @@ impl Peer {
             upload: rate(options.upload_limit),
             download: rate(options.download_limit),
         };
+        if options.channels > 0 {
+            config.limits.channels = options.channels;
+        }
         let driver = Driver::new(host, store.clone(), config, random());
         let to_driver = Rc::downgrade(&driver);
         store.on_change(move |change| {
@@ -428,6 +437,7 @@ impl From<samara_swarm::Source> for Source {
             detour: source.detour.map(|detour| detour.to_string()),
             bytes: source.bytes,
             round_trip: source.round_trip.map(|round_trip| round_trip.0),
+            channels: source.channels,
         }
     }
 }

@@ -275,6 +275,13 @@ pub struct Network {
     #[arg(long, value_name = "PORT", help_heading = "Network")]
     pub udp_port: Option<NonZeroU16>,
 
+    /// Have at most so many data channels with one peer; more than one are tried
+    /// where a path is long or loses packets
+    #[arg(long, value_name = "NUMBER", help_heading = "Network",
+          default_value_t = samara_node::Limits::default().channels,
+          value_parser = channels)]
+    pub channels: usize,
+
     /// Open no data channels: what others at a relay get and give goes through
     /// it, and they do not learn this machine's addresses
     #[arg(long, help_heading = "Network", conflicts_with_all = ["ice_server", "udp_port"])]
@@ -311,6 +318,12 @@ pub struct Limit {
     /// Let the store hold at most so many bytes (K, M, G, T for 1024s)
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub max_size: Option<NonZeroU64>,
+}
+
+fn channels(text: &str) -> Result<usize, &'static str> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (1..=64).contains(number));
+    number.ok_or("not a number from 1 to 64")
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -210,6 +210,7 @@ impl Fetching<'_> {
                 bytes: source.bytes,
                 bytes_per_second: source.rate,
                 round_trip_ms: source.round_trip.map(|round_trip| round_trip.0),
+                channels: source.channels,
             });
             self.report.event(&Event::Progress(Progress {
                 bytes: progress.bytes_held,

@@ -43,6 +43,7 @@ pub async fn start(
         sympathy: manners.sympathy,
         stingy: manners.stingy,
     };
+    config.limits.channels = args.channels;
     config.rates = Rates {
         upload: manners.upload_limit.map(rate),
         download: manners.download_limit.map(rate),

@@ -105,6 +105,8 @@ pub struct Source {
     pub bytes_per_second: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub round_trip_ms: Option<u64>,
+    /// Connections of this kind with it.
+    pub channels: usize,
 }
 
 /// How a peer is connected, in words of the protocol.

@@ -65,11 +65,13 @@ impl Swarm {
         bytes: usize,
     ) -> Option<&mut Asked> {
         let now = self.now;
-        let asking = &mut self.connections.get_mut(&from)?.ready_mut()?.asking;
+        let peer = self.connections.get_mut(&from)?.ready_mut()?;
+        let asking = &mut peer.asking;
         if !asking.requests.contains_key(&request) {
             return None;
         }
         asking.received(now, bytes);
+        self.lanes.count(peer.id, bytes);
         let asked = asking.requests.get_mut(&request)?;
         if asked.alone && !asked.has_begun() {
             asking.pace.round(now.since(asked.at));
@@ -239,12 +241,12 @@ impl Swarm {
     }
 
     /// What was asked of a peer that is gone is asked of others.
-    pub(crate) fn release_all(&mut self, id: ConnectionId, asking: Asking) {
+    pub(crate) fn release_all(&mut self, id: ConnectionId, asking: Asking, lane: bool) {
         for (request, asked) in asking.requests {
             self.download.give_back(self.now, asked.left());
             self.wanted.unasked(&asked.blob, id, request);
         }
-        for blob in asking.has.keys() {
+        for blob in asking.has.keys().filter(|_| !lane) {
             self.wanted.lose_holder(blob);
         }
         self.disown_lost(asking.has.keys());

@@ -40,6 +40,7 @@ impl Swarm {
         if let Some(peer) = self.peer_mut(id)
             && peer.asking.believes(&blob)
             && peer.asking.has.insert(blob, len).is_none()
+            && !self.is_lane(id)
         {
             self.wanted.gain_holder(&blob);
         }
@@ -49,6 +50,7 @@ impl Swarm {
     pub(crate) fn unoffer(&mut self, id: ConnectionId, blob: &BlobId) {
         if let Some(peer) = self.peer_mut(id)
             && peer.asking.has.remove(blob).is_some()
+            && !self.is_lane(id)
         {
             self.wanted.lose_holder(blob);
         }
@@ -90,7 +92,8 @@ impl Swarm {
 
     /// Whether more than one peer exchanges holdings with this one.
     fn is_crowd(&self) -> bool {
-        let peers = self.connections.values().filter_map(Connection::ready);
+        let firsts = self.connections.values().filter(|of| !of.lane);
+        let peers = firsts.filter_map(Connection::ready);
         let exchanging = peers.filter(|peer| peer.shown.is_mutual_for_any());
         exchanging.take(2).count() == 2
     }
@@ -194,6 +197,11 @@ impl Swarm {
         let asked = self.peer_mut(id)?.asking.end(now, request)?;
         self.download.give_back(now, asked.left());
         Some(asked)
+    }
+
+    /// Whether a connection is beside another to the same peer, which counts.
+    pub(crate) fn is_lane(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id).is_some_and(|of| of.lane)
     }
 
     pub(crate) fn peer_mut(&mut self, id: ConnectionId) -> Option<&mut crate::connection::Peer> {

@@ -32,6 +32,8 @@ pub(crate) struct Connection {
     pub(crate) moved_at: Time,
     /// Transfers this peer may learn the wants of.
     pub(crate) scope: Scope,
+    /// Beside another data channel to the same peer.
+    pub(crate) lane: bool,
 }
 
 /// A message handed to the driver.
@@ -331,6 +333,7 @@ impl Connection {
             leaving: Pace::default(),
             moved_at: Time::default(),
             scope,
+            lane: false,
         }
     }
 

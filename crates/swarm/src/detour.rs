@@ -85,6 +85,13 @@ impl Direct {
     }
 }
 
+impl Leaving {
+    /// This side ends it.
+    pub(crate) const fn ending(since: Time) -> Self {
+        Self { since, ends: true }
+    }
+}
+
 impl Swarm {
     /// Why a connection is a circuit.
     pub(crate) fn detour_of(&self, connection: &Connection) -> Option<Detour> {
@@ -194,7 +201,8 @@ impl Swarm {
 
     /// A peer is gone from one connection: others to it are of use again.
     pub(crate) fn give_back(&mut self, gone: &Peer) {
-        if gone.leaving.is_none() {
+        let stays = |peer: &mut Peer| peer.leaving.is_none() && peer.path <= gone.path;
+        if gone.leaving.is_none() && !self.met_as(gone.id).any(stays) {
             for peer in self.met_as(gone.id) {
                 peer.leaving = None;
             }
@@ -219,7 +227,7 @@ impl Swarm {
             let Some(meeting) = connection.meeting().filter(|meeting| meeting.began) else {
                 continue;
             };
-            if !self.is_needed(meeting.topic) {
+            if !self.is_needed(meeting.topic) || connection.lane {
                 continue;
             }
             match (&connection.stage, connection.carrier) {
@@ -349,6 +357,11 @@ impl Swarm {
 
     fn has_circuit(&self, channel: &Meeting) -> bool {
         self.is_met(channel, Carrier::Circuit)
+    }
+
+    /// Whether there is a data channel to a member.
+    pub(crate) fn has_channel(&self, like: &Meeting) -> bool {
+        self.is_met(like, Carrier::Driver)
     }
 
     fn is_met(&self, like: &Meeting, carrier: Carrier) -> bool {

@@ -612,4 +612,6 @@ pub struct Source {
     pub round_trip: Option<Millis>,
     /// Requests it has not answered.
     pub requests: usize,
+    /// Connections of this kind with it.
+    pub channels: usize,
 }

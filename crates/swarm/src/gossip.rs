@@ -366,7 +366,7 @@ impl Swarm {
         let connections = self.connections.iter();
         let ready = connections.filter_map(|(id, connection)| {
             let peer = Connection::ready(connection)?;
-            let listens = peer.features.contains(Features::GOSSIP);
+            let listens = peer.features.contains(Features::GOSSIP) && !connection.lane;
             listens.then_some((*id, peer.features.contains(Features::KEEPS)))
         });
         let ready: Vec<_> = ready.collect();

@@ -152,6 +152,7 @@ impl Swarm {
             self.join_rooms(id);
         }
         self.take_over(id);
+        self.join_lanes(id);
         self.tell_wants(id);
         self.tell_holdings(id);
         self.push_all(id);
@@ -326,8 +327,9 @@ impl Swarm {
         let Some(mut connection) = self.connections.remove(&id) else {
             return;
         };
+        let lane = connection.lane;
         if let Some(peer) = connection.ready_mut() {
-            self.on_peer_gone(id, peer);
+            self.on_peer_gone(id, peer, lane);
         }
         self.leave_rooms_of(id);
         match connection.origin {
@@ -338,7 +340,11 @@ impl Swarm {
             }
             Origin::Met(meeting) => {
                 let ready = matches!(connection.stage, Stage::Ready(_));
-                let failed = !ready && reason != BETTER;
+                let failed = !ready && !lane && reason != BETTER;
+                // What becomes of a lane says nothing of its member.
+                if lane && self.has_channel(&meeting) {
+                    return;
+                }
                 self.on_meeting_over(meeting, connection.carrier, failed);
             }
         }
@@ -346,12 +352,13 @@ impl Swarm {
 }
 
 impl Swarm {
-    fn on_peer_gone(&mut self, id: ConnectionId, peer: &mut Peer) {
+    fn on_peer_gone(&mut self, id: ConnectionId, peer: &mut Peer, lane: bool) {
         self.give_back(peer);
+        self.leave_lanes(id, peer, lane);
         self.stop_serving(id, &peer.serving);
         self.end_favours_of(id, peer);
         self.stop_pushing(peer.id, core::mem::take(&mut peer.keeping));
-        self.release_all(id, core::mem::take(&mut peer.asking));
+        self.release_all(id, core::mem::take(&mut peer.asking), lane);
         self.tell_ledger_of(peer.id);
     }
 }

@@ -66,6 +66,22 @@ impl Shown {
         self.theirs.contains_key(&transfer) && self.ours.contains(&transfer)
     }
 
+    /// Files of which this is so.
+    pub(crate) fn mutual(&self) -> impl Iterator<Item = TransferId> {
+        let ours = self.ours.iter().copied();
+        ours.filter(|transfer| self.theirs.contains_key(transfer))
+    }
+
+    /// Files of which the peer named a blob.
+    pub(crate) fn named(&self) -> Vec<TransferId> {
+        self.named.clone()
+    }
+
+    /// It named blobs of these elsewhere.
+    pub(crate) fn name_all(&mut self, named: Vec<TransferId>) {
+        self.named = named;
+    }
+
     /// The same of any file.
     pub(crate) fn is_mutual_for_any(&self) -> bool {
         self.ours.iter().any(|transfer| self.is_mutual(*transfer))

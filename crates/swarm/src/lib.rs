@@ -20,6 +20,7 @@
 //! | `ask`, `answer` | whom to ask for which blob; what comes back |
 //! | `wanted` | which blob comes first |
 //! | `relieve` | which source takes over from a slower one |
+//! | `lanes` | how many data channels to have with a source |
 //! | `pace` | how much a path holds |
 //! | `serve`, `bucket` | what to send to whom, and how fast |
 //! | `uplink` | how much to send side by side |
@@ -52,6 +53,7 @@ mod greet;
 mod holdings;
 mod ice;
 mod keep;
+mod lanes;
 mod ledger;
 mod limits;
 mod meet;
@@ -87,6 +89,7 @@ use crate::connection::Connection;
 use crate::gossip::Gossip;
 use crate::ice::Named;
 use crate::keep::Kept;
+use crate::lanes::Lanes;
 use crate::ledger::Ledger;
 use crate::meet::Room;
 use crate::possess::{Purpose, Question};
@@ -152,6 +155,7 @@ pub struct Swarm {
     ice_looked_at: Option<Time>,
     bans: Bans,
     ledger: Ledger,
+    lanes: Lanes,
 }
 
 impl Swarm {
@@ -191,6 +195,7 @@ impl Swarm {
             ice: BTreeMap::new(),
             ice_looked_at: None,
             ledger: Ledger::default(),
+            lanes: Lanes::default(),
         }
     }
 
@@ -295,7 +300,7 @@ impl Swarm {
             let gave = connection.ready()?.asking.gave.values().sum();
             self.source(connection, gave)
         });
-        sources.collect()
+        self.united(sources)
     }
 
     /// Bytes of blobs that came and were not needed: answers that were too

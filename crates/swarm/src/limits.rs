@@ -42,6 +42,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections dialed for one transfer at once.
     pub dials_per_transfer: usize,
+    /// Data channels with one peer at once.
+    pub channels: usize,
     /// Requests unanswered by one source, however fast.
     pub requests_in_flight: usize,
     /// Bytes asked of one source and not yet there, however fast.
@@ -104,6 +106,7 @@ impl Default for Limits {
             ledger_every: Millis::seconds(10),
             connections: 256,
             dials_per_transfer: 16,
+            channels: 8,
             requests_in_flight: 48,
             owed_most: 32 << 20,
             requests_in_circuit: 2,

@@ -244,7 +244,8 @@ impl Swarm {
     }
 
     fn meet(&mut self, relay: ConnectionId, topic: Topic) {
-        let meetings = self.connections.values().filter_map(Connection::meeting);
+        let firsts = self.connections.values().filter(|of| !of.lane);
+        let meetings = firsts.filter_map(Connection::meeting);
         let met: Vec<_> = meetings.filter(|m| m.topic == topic).copied().collect();
         let most = self.config.limits.dials_per_transfer;
         let Some(room) = self.rooms.get(&(relay, topic)) else {
@@ -312,9 +313,9 @@ impl Swarm {
         topic: Topic,
         member: MemberId,
         direct: bool,
-    ) {
+    ) -> Option<ConnectionId> {
         if self.connections.len() >= self.config.limits.connections {
-            return;
+            return None;
         }
         let session = self.rng.next_u32();
         let began = true;
@@ -332,9 +333,11 @@ impl Swarm {
                 connection: id,
                 address,
             });
+            Some(id)
         } else {
             let id = self.insert_meeting(Carrier::Circuit, meeting);
             self.on_connected(id, Path::Circuit, self.config.limits.circuit_message, &[]);
+            Some(id)
         }
     }
 

@@ -162,7 +162,7 @@ impl Swarm {
         }
         let peer = greeting.peer(theirs, self.now);
         self.meet_again(from, &peer);
-        if self.has_better(from, &peer) {
+        if !self.is_lane(from) && self.has_better(from, &peer) {
             return self.close(from, BETTER);
         }
         let proof = self.config.identity.prove(Role::Dialer, &said);
@@ -188,6 +188,9 @@ impl Swarm {
         if welcome && self.has_proven(from, Role::Dialer, &said, proof) {
             let peer = greeting.peer(theirs, self.now);
             self.meet_again(from, &peer);
+            if self.has_all_lanes(from, &peer) {
+                return self.close(from, "the peer has as many data channels as it may");
+            }
             self.on_ready(from, peer);
         }
     }

@@ -161,11 +161,39 @@ impl Swarm {
         if let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut())
             && !peer.serving.held_back
         {
-            peer.serving.held_back = true;
-            self.turns.sends.push_back(id);
+            self.hold_back(id);
         }
         self.arm(at);
         false
+    }
+
+    /// Has a peer wait for its turn to be sent something: one turn for all its
+    /// channels, of which the next takes it.
+    fn hold_back(&mut self, id: ConnectionId) {
+        let siblings: Vec<_> = self.siblings(id).collect();
+        let waits = |id: &ConnectionId| {
+            let peer = self.connections.get(id).and_then(Connection::ready);
+            peer.is_some_and(|peer| peer.serving.held_back)
+        };
+        if siblings.iter().any(waits) {
+            return;
+        }
+        let next = siblings.into_iter().find(|id| self.has_to_send(*id));
+        let next = next.unwrap_or(id);
+        if let Some(peer) = self.peer_mut(next) {
+            peer.serving.held_back = true;
+            self.turns.sends.push_back(next);
+        }
+    }
+
+    /// Another channel of the peer is gone: this one waits for turns itself.
+    pub(crate) fn wait_again(&mut self, id: ConnectionId) {
+        self.line_up(id);
+        let held = self.connections.get(&id).and_then(Connection::ready);
+        let held = held.is_some_and(|peer| peer.serving.held_back);
+        if !held && self.has_to_send(id) && self.upload.ready_at(self.now) > self.now {
+            self.hold_back(id);
+        }
     }
 
     fn after_message(&mut self, id: ConnectionId, message: &Message) {
@@ -196,12 +224,25 @@ impl Swarm {
                 if let Some(peer) = self.peer_mut(id) {
                     peer.serving.held_back = false;
                 }
+                let mut siblings = self.siblings(id);
+                if let Some(sibling) = siblings.find(|id| self.has_to_send(*id)) {
+                    drop(siblings);
+                    self.hold_back(sibling);
+                }
             }
         }
     }
 
-    /// Gets in line for loads, if something is to be loaded.
+    /// Gets in line for loads, if something is to be loaded: a peer stands there
+    /// once, however many channels it has.
     fn line_up(&mut self, id: ConnectionId) {
+        let in_line = |id: ConnectionId| {
+            let peer = self.connections.get(&id).and_then(Connection::ready);
+            peer.is_some_and(|peer| peer.serving.in_line)
+        };
+        if self.siblings(id).any(in_line) {
+            return;
+        }
         let Some(peer) = self.connections.get_mut(&id).and_then(|c| c.ready_mut()) else {
             return;
         };
@@ -228,6 +269,9 @@ impl Swarm {
             if let Some(peer) = self.peer_mut(id) {
                 peer.serving.in_line = false;
                 self.load_for(id);
+                for sibling in self.siblings(id).collect::<Vec<_>>() {
+                    self.line_up(sibling);
+                }
                 self.line_up(id);
             }
         }
@@ -240,8 +284,12 @@ impl Swarm {
 
     /// Whether nothing is on its way to anybody else.
     fn is_alone(&self, id: ConnectionId) -> bool {
-        let peer = self.connections.get(&id).and_then(Connection::ready);
-        peer.is_none_or(|peer| peer.serving.outgoing == self.outgoing)
+        let outgoing = |id| {
+            let peer = self.connections.get(&id).and_then(Connection::ready);
+            peer.map_or(0, |peer| peer.serving.outgoing)
+        };
+        let siblings: usize = self.siblings(id).map(outgoing).sum();
+        outgoing(id) + siblings == self.outgoing
     }
 
     /// Whether what an asker is to get next is small.

@@ -9,9 +9,13 @@ use samara_core::derive::SignalKey;
 use samara_core::{MemberId, Message, Topic};
 
 use crate::Swarm;
-use crate::connection::{Carrier, Meeting};
+use crate::connection::{Carrier, Connection, Meeting};
 use crate::face::{ConnectionId, Output, Path, Signal};
 use crate::signal::{Whisper, context};
+
+/// Channels to one member in the making beside those it may have: an attempt
+/// that failed over there is not known to have failed here.
+const ATTEMPTS: usize = 4;
 
 impl Swarm {
     /// The driver's end of a data channel has something to say to the other.
@@ -136,7 +140,14 @@ impl Swarm {
             self.connections.remove(&id);
             self.outputs.push_back(Output::Close { connection: id });
         }
-        if self.has_room_for_others() && self.config.webrtc {
+        let like = |own: &&Meeting| {
+            (own.relay, own.topic, own.member) == (meeting.relay, meeting.topic, meeting.member)
+        };
+        let channels = self.connections.values();
+        let channels = channels.filter(|of| of.carrier == Carrier::Driver);
+        let channels = channels.filter_map(Connection::meeting).filter(like);
+        let few = channels.count() <= self.config.limits.channels + ATTEMPTS;
+        if few && self.has_room_for_others() && self.config.webrtc {
             let id = self.insert_meeting(Carrier::Driver, meeting);
             self.outputs.push_back(Output::Answer {
                 connection: id,

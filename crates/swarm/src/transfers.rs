@@ -353,7 +353,7 @@ impl Swarm {
             let is_one = gave.is_some() || offers();
             is_one.then(|| self.source(connection, gave.unwrap_or_default()))?
         });
-        sources.collect()
+        self.united(sources)
     }
 }
 
@@ -379,6 +379,7 @@ impl Peer {
             sent: self.serving.sent,
             round_trip: pace.round_trip(),
             requests: self.asking.requests.len(),
+            channels: 1,
         }
     }
 }

@@ -32,6 +32,7 @@ impl Swarm {
     /// all of what may be told, so that the next has something left.
     pub(crate) fn tell_wants(&mut self, id: ConnectionId) {
         let most = self.config.limits.wants_per_peer / 2;
+        let beside = self.shown_beside(id);
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -48,7 +49,7 @@ impl Swarm {
         let left = most.saturating_sub(peer.telling.told.values().map(BTreeSet::len).sum());
         let mut wants = Vec::new();
         for (id, transfer) in incomplete {
-            if peer.shown.is_mutual(*id) {
+            if peer.shown.is_mutual(*id) || beside.contains(id) {
                 continue;
             }
             let told = peer.telling.told.entry(*id).or_default();

@@ -9,6 +9,7 @@ mod check;
 mod e2e;
 mod freshness;
 mod fuzz;
+mod lanes;
 mod nat;
 mod process;
 mod report;
@@ -104,6 +105,12 @@ enum Step {
         #[arg(long)]
         write: bool,
     },
+    /// Measure what several data channels do over paths with delay and loss, as root
+    Lanes {
+        /// Write the table in `docs/delay.md` anew
+        #[arg(long)]
+        write: bool,
+    },
     /// Measure speed against bare baselines
     Bench {
         /// Arguments for the benchmark
@@ -139,6 +146,7 @@ fn take(step: Step, workspace: &Workspace) -> anyhow::Result<()> {
         } => soak::run(workspace, minutes, scale, &simulator),
         Step::Fuzz { minutes, keep } => fuzz::run(workspace, minutes, keep),
         Step::Nat { write } => nat::run(workspace, write),
+        Step::Lanes { write } => lanes::run(workspace, write),
         Step::Bench { benchmark } => bench::run(workspace, &benchmark),
     }
 }

@@ -25,6 +25,11 @@ export interface OpenOptions {
   /** Bytes of blobs asked for a second at most. Default no limit. */
   downloadLimit?: number;
   /**
+   * Data channels with one peer at most. More than one are tried where a path is long or
+   * loses packets. Default 8.
+   */
+  channels?: number;
+  /**
    * STUN and TURN servers for connections through NATs, before those that the relays name.
    * Default none.
    */
@@ -49,6 +54,8 @@ export interface Source {
   readonly bytes: number;
   /** Milliseconds from a request to its answer, once measured. */
   readonly roundTrip?: number;
+  /** Connections of this kind with it. */
+  readonly channels: number;
 }
 
 /** Who gives blobs of one transfer. */

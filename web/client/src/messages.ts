@@ -45,6 +45,8 @@ export interface WorkerOptions {
   /** Bytes a second; 0 for no limit. */
   uploadLimit: number;
   downloadLimit: number;
+  /** 0 for the default. */
+  channels: number;
 }
 
 /** Who this peer is to others. */

@@ -56,6 +56,7 @@ export class SamaraPeer extends EventTarget implements Samara {
   static async open(worker: Worker, options: OpenOptions): Promise<SamaraPeer> {
     const { relays = [], peers = [], iceServers = [], storeName = "samara", maxBytes } = options;
     const { sympathy = 0, stingy = false, uploadLimit = 0, downloadLimit = 0 } = options;
+    const { channels = 0 } = options;
     const keep = [...new Set([...relays, ...peers].map(socketUrl))];
     const samara = new SamaraPeer(worker, keep, iceServers);
     const workerOptions: WorkerOptions = {
@@ -66,6 +67,7 @@ export class SamaraPeer extends EventTarget implements Samara {
       stingy,
       uploadLimit,
       downloadLimit,
+      channels,
       ...(maxBytes !== undefined && { maxBytes }),
     };
     try {

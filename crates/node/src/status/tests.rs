@@ -16,6 +16,7 @@ fn source(number: u8, rate: u64) -> Source {
         sent: 7,
         round_trip: Some(Millis(9)),
         requests: 1,
+        channels: 1,
     }
 }
 

@@ -11,13 +11,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use socket2::SockRef;
 use webrtc::runtime::primitives::{RecvMeta, Transmit};
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime,
     TokioRuntime,
 };
 
-use super::port::Seat;
+use super::port::{SYSTEM, Seat};
 
 /// What names of the local network are asked for at (RFC 6762); not a
 /// connection's own.
@@ -52,7 +53,13 @@ impl Runtime for ConnectionRuntime {
         let bound = socket.local_addr()?;
         let inner = match &self.seat {
             Some(seat) if bound.port() != MDNS_PORT => seat.view(bound)?,
-            Some(_) | None => TokioRuntime.wrap_udp_socket(socket)?,
+            Some(_) | None => {
+                let sized = SockRef::from(&socket);
+                // The system may give less, which costs speed only.
+                let _ = sized.set_recv_buffer_size(SYSTEM);
+                let _ = sized.set_send_buffer_size(SYSTEM);
+                TokioRuntime.wrap_udp_socket(socket)?
+            }
         };
         let open = Arc::clone(&self.open);
         let took = AtomicBool::new(false);

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use samara_core::message::{Features, IceServer, Nonce, Reach};
+use samara_core::message::{Features, IceServer, MIN_MESSAGE_LEN, Nonce, Reach};
 use samara_core::possession::Evidence;
 use samara_core::{Blob, BlobId, FileEntry, Link, MemberId, Message, PeerId, PeerSecret, Topic};
 use samara_swarm::{
@@ -69,6 +69,14 @@ pub struct Net {
     vanished: BTreeSet<Host>,
     /// How much longer blobs take through a relay, in milliseconds.
     pub slow_circuits: u64,
+    /// Bytes a second that one data channel carries; 0 for any number.
+    pub channel_rate: u64,
+    /// The data channels of a host share that rate.
+    pub one_line: bool,
+    /// Everybody is next door, and messages are short.
+    pub near: bool,
+    /// When what was given to a data channel has left, in microseconds.
+    busy_until: BTreeMap<(Host, Option<ConnectionId>), u64>,
     /// Data channels being negotiated: the offering end, by its offer.
     offers: BTreeMap<String, End>,
     rooms: BTreeMap<Topic, Vec<(MemberId, Reach, End)>>,
@@ -151,6 +159,18 @@ impl Net {
             let between = [*from, *to] == [a, b] || [*from, *to] == [b, a];
             !between || peers[from.0].paths[connection] != Path::WebRtc
         });
+    }
+
+    /// The oldest connection between two ends.
+    pub fn cut_first(&mut self, from: Host, to: Host) {
+        let mut links = self.links.iter();
+        let first = links.find(|((a, _), (b, _))| (*a, *b) == (from, to));
+        let (end, _) = first.expect("the two are connected");
+        let end = *end;
+        self.cut(end);
+        let (host, connection) = end;
+        let reason = "cut".into();
+        self.input(host, Input::Closed { connection, reason });
     }
 
     /// One peer says something to another it is connected to.
@@ -431,6 +451,11 @@ impl Net {
         if self.blocked.contains(&end.0) || self.blocked.contains(&offering.0) {
             return;
         }
+        let message = if self.near {
+            MIN_MESSAGE_LEN
+        } else {
+            CHANNEL_MESSAGE
+        };
         let (host, connection) = end;
         let signal = Signal::Answer(offer.into());
         self.after(
@@ -439,7 +464,7 @@ impl Net {
         );
         self.after(
             3 * DELAY,
-            Happening::Link(offering, end, Path::WebRtc, CHANNEL_MESSAGE),
+            Happening::Link(offering, end, Path::WebRtc, message),
         );
     }
 
@@ -450,8 +475,9 @@ impl Net {
         if to.is_some_and(|to| self.vanished.contains(&to)) {
             return;
         }
+        let leaves = self.leaves_after(from, bytes);
         self.after(
-            1,
+            1 + leaves,
             Happening::Input(host, Input::Drained { connection, bytes }),
         );
         let Some((to, other)) = self.links.get(&from).copied() else {
@@ -481,7 +507,21 @@ impl Net {
             )
         };
         // What the relay itself says about rooms goes to its members' machines.
-        self.after(DELAY, input);
+        let delay = if self.near { 1 } else { DELAY };
+        self.after(delay + leaves, input);
+    }
+
+    /// How long a message waits for what was sent before it.
+    fn leaves_after(&mut self, (host, connection): End, bytes: usize) -> u64 {
+        let channel = self.peer(host).paths.get(&connection) == Some(&Path::WebRtc);
+        if !channel || self.channel_rate == 0 {
+            return 0;
+        }
+        let now = self.now * 1000;
+        let line = (!self.one_line).then_some(connection);
+        let until = self.busy_until.entry((host, line)).or_default();
+        *until = (*until).max(now) + bytes as u64 * 1_000_000 / self.channel_rate;
+        (*until - now) / 1000
     }
 
     fn count(&mut self, message: &Bytes) {

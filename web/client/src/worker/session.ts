@@ -65,9 +65,9 @@ export class Session {
       iceServers: (servers) => command({ kind: "iceServers", servers }),
       hangUp: (connection) => command({ kind: "hangUp", connection }),
     };
-    const { sympathy, stingy, uploadLimit, downloadLimit } = options;
-    const generosity = { sympathy, stingy, uploadLimit, downloadLimit };
-    const peer = await Peer.open(host, { store, maxBytes, webrtc, named, ...generosity });
+    const { sympathy, stingy, uploadLimit, downloadLimit, channels } = options;
+    const manners = { sympathy, stingy, uploadLimit, downloadLimit, channels };
+    const peer = await Peer.open(host, { store, maxBytes, webrtc, named, ...manners });
     session = new Session(store, peer, transfers, relays);
     for (const url of options.keep) {
       relays.keep(url);

@@ -17,6 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::bind::BindError;
+pub(super) use socket::SYSTEM;
 use socket::Socket;
 use view::Membership;
 pub(super) use view::Seat;

@@ -16,7 +16,7 @@ use super::routes::Routes;
 
 /// What the system holds of packets that are not yet read or sent, in bytes.
 /// With the usual 200 KiB a burst is lost before anybody could take it.
-const SYSTEM: usize = 4 << 20;
+pub(in crate::webrtc) const SYSTEM: usize = 4 << 20;
 
 /// What waits for one connection, in bytes: its own window is 1 MiB. More is
 /// lost, as on any line that is too full.
