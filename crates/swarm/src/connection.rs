@@ -140,6 +140,9 @@ pub(crate) struct Peer {
     pub(crate) accepts: usize,
     /// When its handshake was done.
     pub(crate) since: Time,
+    /// How long it took to answer the handshake, if this side began that: a
+    /// round trip in which no disk has a part.
+    pub(crate) greeted_in: Option<Millis>,
     /// Longest message to send.
     pub(crate) max_message: usize,
     pub(crate) asking: Asking,

@@ -16,6 +16,7 @@ use crate::answer::blob_bytes;
 use crate::connection::{Carrier, Connection, Greeting, Origin, Peer, Queued, Scope, Stage, Step};
 use crate::face::{Cause, ConnectionId, Event, Output, Path, Problem};
 use crate::meet::is_relay;
+use crate::time::Time;
 
 pub(crate) const UNEXPECTED: ErrorCode = ErrorCode::UNEXPECTED;
 
@@ -105,6 +106,16 @@ impl Swarm {
         self.arm(until);
         let greeting = Box::new(greeting);
         Stage::Greeting { until, greeting }
+    }
+
+    /// Since when a handshake is under way.
+    pub(crate) fn greeting_since(&self, id: ConnectionId) -> Option<Time> {
+        match self.connections.get(&id)?.stage {
+            Stage::Greeting { until, .. } => {
+                Some(Time(until.0.saturating_sub(self.config.limits.handshake.0)))
+            }
+            Stage::Dialing { .. } | Stage::Ready(_) => None,
+        }
     }
 
     pub(crate) fn on_received(&mut self, from: ConnectionId, bytes: &Bytes) {

@@ -23,7 +23,8 @@ use crate::detour::Leaving;
 use crate::face::{ConnectionId, Path, Source, TransferId};
 use crate::time::{Millis, Time};
 
-/// A source whose answers begin sooner is near: one channel fills its path.
+/// A source that answers the handshake sooner is near: one channel fills its
+/// path.
 const FAR: Millis = Millis(10);
 
 /// One measurement takes so long.
@@ -34,7 +35,7 @@ const SETTLE: Millis = Millis(1000);
 const OPENING: Millis = Millis::seconds(5);
 
 /// Before the next trial after one that failed; doubles each time.
-const PAUSE_FIRST: Millis = Millis::seconds(5);
+const PAUSE_FIRST: Millis = Millis::seconds(10);
 const PAUSE_MOST: Millis = Millis::seconds(10 * 60);
 
 /// Why a lane ends, for a person.
@@ -61,6 +62,8 @@ struct Pair {
     total: u64,
     /// Bytes that came from it.
     came: u64,
+    /// Bytes a second of the measurement before.
+    last: Option<u64>,
     failures: u32,
     try_at: Time,
 }
@@ -131,6 +134,7 @@ impl Pair {
             bytes: 0,
             total,
             came: 0,
+            last: None,
             failures: 0,
             try_at: now,
         }
@@ -327,6 +331,11 @@ impl Swarm {
                     return;
                 };
                 pair.measure_from(now, total);
+                // A channel that has just begun speeds up by itself.
+                let last = pair.last.replace(before.pair);
+                if last.is_none_or(|last| before.pair > last + last / 2) {
+                    return;
+                }
                 let more = next(seen.open, most) - seen.open;
                 if let Some(meeting) = seen.meeting
                     && seen.far
@@ -464,7 +473,8 @@ impl Swarm {
             });
             seen.open += 1;
             seen.busy &= !asking.requests.is_empty();
-            seen.far &= asking.pace.round_trip().is_none_or(|round| round >= FAR);
+            let round = peer.greeted_in.or(asking.pace.round_trip());
+            seen.far &= round.is_none_or(|round| round >= FAR);
             seen.has = seen.has.max(asking.has.len());
             seen.asked += asking.requests.len();
             let meeting = connection.meeting().copied();

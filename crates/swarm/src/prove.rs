@@ -160,7 +160,8 @@ impl Swarm {
         if !self.is_welcome(from, theirs) || !self.has_proven(from, Role::Dialed, &said, proof) {
             return;
         }
-        let peer = greeting.peer(theirs, self.now);
+        let mut peer = greeting.peer(theirs, self.now);
+        peer.greeted_in = self.greeting_since(from).map(|since| self.now.since(since));
         self.meet_again(from, &peer);
         if !self.is_lane(from) && self.has_better(from, &peer) {
             return self.close(from, BETTER);
@@ -266,6 +267,7 @@ impl Greeting {
             features: theirs.features,
             path: self.path,
             since: now,
+            greeted_in: None,
             accepts: self.max_message,
             max_message: self.max_message.min(announced).min(MAX_MESSAGE_LEN),
             asking: Asking::default(),
