@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{Desk, MIB};
-use samara_link::{Line, Link, NEAR};
+use samara_line::{Line, NEAR, Places};
 use serde_json::Value;
 
 /// Whether namespaces and lines between them can be made here.
@@ -26,7 +26,7 @@ fn may_be_made() -> bool {
 
 /// Fetches a file over a path; the most data channels the reader had.
 fn fetch(line: Line, len: usize, more: &[&str]) -> u64 {
-    let path = Link::new(&format!("lane{}", std::process::id()), line).unwrap();
+    let path = Places::new(&format!("lane{}", std::process::id()), line).unwrap();
     let (near, far) = (path.near().name(), path.far().name());
     let desk = Desk::new();
     let file = desk.file("file", len);

@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 use crate::{e2e, web};
 
 /// Makes the paths.
-const LINK: &str = "samara-link";
+const LINE: &str = "samara-line";
 const DOCUMENT: &str = "docs/delay.md";
 
 /// Measures; with `write` the document's table is made anew.
@@ -24,12 +24,12 @@ pub fn run(workspace: &Workspace, write: bool) -> anyhow::Result<()> {
     setup::ensure(workspace, &FOR_BENCH)?;
     web::build(workspace)?;
     let samara = e2e::binary(workspace, &["--release"])?;
-    let link = link(workspace)?;
+    let line = line(workspace)?;
     let mut node = Command::new("node");
     node.current_dir(workspace.path(E2E))
         .env(CHROMIUM.variable, CHROMIUM.found()?)
         .arg("bench/delay.mjs")
-        .args([samara, link]);
+        .args([samara, line]);
     if write {
         node.arg(workspace.path(DOCUMENT));
     }
@@ -37,13 +37,13 @@ pub fn run(workspace: &Workspace, write: bool) -> anyhow::Result<()> {
     match never {}
 }
 
-fn link(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+fn line(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let mut cargo = workspace.cargo();
-    let built = run_cargo(cargo.args(["build", "--release", "--bin", LINK]))?;
+    let built = run_cargo(cargo.args(["build", "--release", "--bin", LINE]))?;
     built
         .into_iter()
-        .filter(|artifact| artifact.target.name == LINK)
+        .filter(|artifact| artifact.target.name == LINE)
         .find_map(|artifact| artifact.executable)
         .map(PathBuf::from)
-        .with_context(|| format!("cargo has built no {LINK}"))
+        .with_context(|| format!("cargo has built no {LINE}"))
 }

@@ -1,7 +1,7 @@
 // What a file takes over a path with delay and loss, with one data channel and with as many as
 // are found to do best; as root.
 //
-// node delay.mjs SAMARA SAMARA_LINK [DOCUMENT]
+// node delay.mjs SAMARA SAMARA_LINE [DOCUMENT]
 // prints a line a measurement; with a document, writes its table anew.
 
 import { spawn } from "node:child_process";
@@ -13,7 +13,7 @@ import { extname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "@playwright/test";
 
-const [samara, linkBinary, document] = process.argv.slice(2).map((path) => resolve(path));
+const [samara, lineBinary, document] = process.argv.slice(2).map((path) => resolve(path));
 const executablePath = process.env.SAMARA_CHROMIUM ?? "/usr/bin/chromium";
 const PACKAGE = resolve(import.meta.dirname, "../../../web/client");
 // Pages find each other's addresses without the names that hide them: nobody answers for those here.
@@ -57,8 +57,8 @@ try {
 /** Runs `work` with two network namespaces and a path between them. */
 async function over(roundTrip, loss, work) {
   const words = ["--name", `dl${process.pid}`, "--round-trip", roundTrip, "--loss", loss].map(String);
-  const link = spawn(linkBinary, words, { stdio: ["pipe", "pipe", "inherit"] });
-  const { value } = await createInterface({ input: link.stdout })[Symbol.asyncIterator]().next();
+  const line = spawn(lineBinary, words, { stdio: ["pipe", "pipe", "inherit"] });
+  const { value } = await createInterface({ input: line.stdout })[Symbol.asyncIterator]().next();
   const ends = JSON.parse(value);
   try {
     const relay = await start(ends.near, "relay", ["relay", "--no-dht", "--sympathy", "0",
@@ -69,8 +69,8 @@ async function over(roundTrip, loss, work) {
       await stop(relay);
     }
   } finally {
-    link.stdin.end();
-    await once(link, "exit");
+    line.stdin.end();
+    await once(line, "exit");
     rmSync(join(folder, "relay"), { recursive: true, force: true });
   }
 }

@@ -7,7 +7,7 @@ fn main() -> anyhow::Result<()> {
     use std::time::Duration;
 
     use clap::Parser;
-    use samara_link::{FAR, Line, Link, NEAR};
+    use samara_line::{FAR, Line, NEAR, Places};
 
     /// Makes two network namespaces with a line between them, says what they are
     /// called in one line of JSON, and keeps them until its input ends.
@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<()> {
         rate: arguments.rate,
         seed: arguments.seed,
     };
-    let made = Link::new(&arguments.name, line)?;
+    let made = Places::new(&arguments.name, line)?;
     let (near, far) = (made.near().name(), made.far().name());
     println!(
         r#"{{"near":{{"space":"{near}","address":"{NEAR}"}},"far":{{"space":"{far}","address":"{FAR}"}}}}"#

@@ -32,14 +32,14 @@ pub const FAR: &str = "10.99.0.2";
 const QUEUE: u32 = 20_000;
 
 /// Two places and the line between them. They go when it is dropped.
-pub struct Link {
+pub struct Places {
     near: Space,
     far: Space,
     over: Arc<AtomicBool>,
     carrier: Option<JoinHandle<()>>,
 }
 
-impl Link {
+impl Places {
     /// Makes both; `name` is that of the near one, and the far one's with
     /// another letter at the end.
     pub fn new(name: &str, line: Line) -> anyhow::Result<Self> {
@@ -69,7 +69,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for Places {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         if let Some(carrier) = self.carrier.take() {
