@@ -173,7 +173,7 @@ impl Swarm {
         match result {
             Ok(()) => {
                 self.count_received(storing.peer, storing.len);
-                self.credit(connection, blob, storing.len);
+                self.credit(connection, storing.peer, blob, storing.len);
                 let len = u32::try_from(storing.len).unwrap_or(u32::MAX);
                 self.on_held(blob, len);
             }
@@ -185,11 +185,19 @@ impl Swarm {
         }
     }
 
-    fn credit(&mut self, connection: ConnectionId, blob: BlobId, len: usize) {
+    /// Counts a blob for whoever gave it: on another of its connections where
+    /// the one it came on has ended since.
+    fn credit(&mut self, came_on: ConnectionId, peer: PeerId, blob: BlobId, len: usize) {
         let Some(slots) = self.wanted.get(&blob).map(|w| w.slots.clone()) else {
             return;
         };
-        if let Some(peer) = self.peer_mut(connection) {
+        let mut counts_on = came_on;
+        if !self.connections.contains_key(&came_on)
+            && let Some(other) = self.connections_of(peer).first()
+        {
+            counts_on = *other;
+        }
+        if let Some(peer) = self.peer_mut(counts_on) {
             for (transfer, _) in slots {
                 *peer.asking.gave.entry(transfer).or_default() += len as u64;
             }

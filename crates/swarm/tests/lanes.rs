@@ -111,6 +111,23 @@ fn channels_that_carry_no_more_together_end_again() {
     assert!(wasted < 60_000, "{wasted} bytes of five million");
 }
 
+/// A channel may end before what came on it is stored.
+#[test]
+fn what_came_on_a_channel_that_ended_counts_for_its_source() {
+    let file = large();
+    let mut net = network();
+    net.one_line = true;
+    net.slow_stores = 5000;
+    let [seeder, reader] = [8, 8].map(|channels| browser(&mut net, channels));
+    net.run(1000);
+    net.seed(seeder, &file);
+    fetch(&mut net, reader, &file);
+    let sources = net.peer(reader).swarm.progress(TRANSFER).unwrap().sources;
+    let came: u64 = sources.iter().map(|source| source.bytes).sum();
+    let sealed: usize = file.blobs.iter().map(|blob| blob.bytes().len()).sum();
+    assert_eq!(came, sealed as u64);
+}
+
 #[test]
 fn a_near_source_is_not_tried() {
     let file = large();

@@ -69,6 +69,8 @@ pub struct Net {
     vanished: BTreeSet<Host>,
     /// How much longer blobs take through a relay, in milliseconds.
     pub slow_circuits: u64,
+    /// How much longer storing takes, in milliseconds.
+    pub slow_stores: u64,
     /// Bytes a second that one data channel carries; 0 for any number.
     pub channel_rate: u64,
     /// The data channels of a host share that rate.
@@ -390,7 +392,7 @@ impl Net {
                     blob,
                     result,
                 };
-                self.after(1, Happening::Input(host, stored));
+                self.after(1 + self.slow_stores, Happening::Input(host, stored));
             }
             Output::Hash {
                 blob,
