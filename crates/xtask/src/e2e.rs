@@ -43,12 +43,17 @@ pub fn counted(
 /// cipher's: it builds in a fraction of the time and is fast enough for files
 /// of tens of megabytes.
 pub fn binary(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<PathBuf> {
+    built(workspace, BINARY, arguments)
+}
+
+/// Builds one of the workspace's programs.
+pub fn built(workspace: &Workspace, name: &str, arguments: &[&str]) -> anyhow::Result<PathBuf> {
     let mut cargo = workspace.cargo();
-    let built = run_cargo(cargo.args(["build", "--bin", BINARY]).args(arguments))?;
+    let built = run_cargo(cargo.args(["build", "--bin", name]).args(arguments))?;
     built
         .into_iter()
-        .filter(|artifact| artifact.target.name == BINARY)
+        .filter(|artifact| artifact.target.name == name)
         .find_map(|artifact| artifact.executable)
         .map(PathBuf::from)
-        .with_context(|| format!("cargo has built no {BINARY}"))
+        .with_context(|| format!("cargo has built no {name}"))
 }

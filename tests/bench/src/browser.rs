@@ -17,22 +17,29 @@ const MEBIBYTES: u64 = 100;
 pub fn measure(samara: &Samara, rounds: usize) -> anyhow::Result<Row> {
     let store = tempfile::tempdir()?;
     let (_relay, page) = relay(samara, store.path())?;
-    let output = Command::new("node")
-        .arg("bench/transfer.mjs")
-        .args([page, MEBIBYTES.to_string(), rounds.to_string()])
-        .current_dir("tests/e2e")
-        .stderr(Stdio::inherit())
-        .output()
-        .context("node drives the browsers")?;
-    ensure!(output.status.success(), "the browsers' part failed");
-    let lines = output.stdout.lines();
-    let rounds = lines.map(|line| round(&line?)).collect::<Result<_, _>>()?;
+    let arguments = [page, MEBIBYTES.to_string(), rounds.to_string()];
+    let lines = drive("bench/transfer.mjs", &arguments)?;
+    let rounds = lines.lines().map(|line| round(&line?));
+    let rounds = rounds.collect::<Result<_, _>>()?;
     Ok(Row {
         what: "browser to browser, 100 MiB",
         baseline: "a bare data channel",
         goal: Some(0.95),
         rounds,
     })
+}
+
+/// What a script that drives browsers prints.
+pub fn drive(script: &str, arguments: &[String]) -> anyhow::Result<Vec<u8>> {
+    let output = Command::new("node")
+        .arg(script)
+        .args(arguments)
+        .current_dir("tests/e2e")
+        .stderr(Stdio::inherit())
+        .output()
+        .context("node drives the browsers")?;
+    ensure!(output.status.success(), "the browsers' part failed");
+    Ok(output.stdout)
 }
 
 /// A relay that serves the page, and its address.

@@ -3,9 +3,8 @@
 
 use std::fmt::Write as _;
 use std::io::BufRead as _;
-use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::browser;
@@ -25,16 +24,9 @@ pub fn measure(samara: &Samara, rounds: usize) -> anyhow::Result<String> {
     let store = tempfile::tempdir()?;
     let (_relay, page) = browser::relay(samara, store.path())?;
     let rounds = rounds.max(LEAST_ROUNDS);
-    let output = Command::new("node")
-        .arg("bench/first-byte.mjs")
-        .args([page, rounds.to_string()])
-        .current_dir("tests/e2e")
-        .stderr(Stdio::inherit())
-        .output()
-        .context("node drives the browsers")?;
-    ensure!(output.status.success(), "the browsers' part failed");
-    let lines = output.stdout.lines();
+    let lines = browser::drive("bench/first-byte.mjs", &[page, rounds.to_string()])?;
     let rounds: Vec<Value> = lines
+        .lines()
         .map(|line| Ok(serde_json::from_str(&line?)?))
         .collect::<anyhow::Result<_>>()?;
     table(&rounds)
