@@ -71,7 +71,7 @@ impl Swarm {
             return None;
         }
         asking.received(now, bytes);
-        self.lanes.count(peer.id, bytes);
+        self.trials.count(peer.id, bytes);
         let asked = asking.requests.get_mut(&request)?;
         if asked.alone && !asked.has_begun() {
             asking.pace.round(now.since(asked.at));

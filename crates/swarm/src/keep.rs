@@ -161,7 +161,7 @@ impl Swarm {
         self.run_uploads();
         self.run_line();
         self.run_relief();
-        self.run_lanes();
+        self.run_trials();
         self.run_ledger();
         self.run_ice();
         self.meet_all();

@@ -20,7 +20,8 @@
 //! | `ask`, `answer` | whom to ask for which blob; what comes back |
 //! | `wanted` | which blob comes first |
 //! | `relieve` | which source takes over from a slower one |
-//! | `lanes` | how many data channels to have with a source |
+//! | `lanes` | several data channels with one peer |
+//! | `trial` | how many of them to have with a source |
 //! | `pace` | how much a path holds |
 //! | `serve`, `bucket` | what to send to whom, and how fast |
 //! | `uplink` | how much to send side by side |
@@ -69,6 +70,7 @@ mod stats;
 mod time;
 mod transfer;
 mod transfers;
+mod trial;
 mod uplink;
 mod want;
 mod wanted;
@@ -95,6 +97,7 @@ use crate::meet::Room;
 use crate::possess::{Purpose, Question};
 use crate::serve::{Turns, Waiter};
 use crate::transfer::Transfer;
+use crate::trial::Trials;
 use crate::uplink::Uplink;
 use crate::wanted::{Slot, WantList};
 
@@ -156,6 +159,7 @@ pub struct Swarm {
     bans: Bans,
     ledger: Ledger,
     lanes: Lanes,
+    trials: Trials,
 }
 
 impl Swarm {
@@ -196,6 +200,7 @@ impl Swarm {
             ice_looked_at: None,
             ledger: Ledger::default(),
             lanes: Lanes::default(),
+            trials: Trials::default(),
         }
     }
 
