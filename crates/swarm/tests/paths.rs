@@ -198,3 +198,44 @@ fn a_peer_that_comes_from_another_address_takes_the_place_of_its_dead_channel() 
     assert!(net.is_done(b));
     assert!(met(&mut net, b).contains(&(Path::WebRtc, None)));
 }
+
+/// Relays with a bridge between them name everybody once for each.
+#[test]
+fn a_peer_in_the_rooms_of_two_relays_is_met_in_one_of_them() {
+    let mut net = Net::default();
+    for address in ["ws://one/ws", "ws://other/ws"] {
+        let relay = net.add(|config| {
+            config.features = Features::ROOMS;
+            config.generosity.sympathy = 0;
+        });
+        net.listen(relay, address);
+    }
+    let [a, b] = [(); 2].map(|()| {
+        net.add(|config| {
+            config.webrtc = true;
+            config.limits.channels = 1;
+        })
+    });
+    for host in [a, b] {
+        net.keep(host, "ws://one/ws");
+        net.keep(host, "ws://other/ws");
+    }
+    net.run(1000);
+    let file = file(4000);
+    net.channel_rate = 10_000;
+    net.seed(a, &file);
+    net.fetch(b, &file.link);
+    net.run(10_000);
+    let first = net.offered;
+    assert!(first >= 3, "the other one twice, and itself: {first}");
+    net.run(120_000);
+    assert!(!net.is_done(b));
+    assert_eq!(net.offered, first);
+
+    // What is known of who is who does not keep them apart.
+    net.sever(a, b);
+    net.input(b, Input::Moved { lost: true });
+    net.channel_rate = 0;
+    net.run(60_000);
+    assert!(net.is_done(b));
+}

@@ -113,6 +113,34 @@ fn another_order_holds_at_once() {
     );
 }
 
+/// A seeder sends first what it served least: to others it served the beginning.
+#[test]
+fn what_is_played_first_comes_first_from_a_source_that_has_others() {
+    let (mut net, file) = (Net::default(), file(50));
+    net.relay();
+    let seeder = net.browser();
+    net.keep(seeder, "ws://relay/ws");
+    net.run(1000);
+    net.seed(seeder, &file);
+    limit_upload(&mut net, seeder, 2000);
+    let from_start = Order::InOrder {
+        from: 0,
+        window: 50,
+    };
+    for _ in 0..3 {
+        let reader = net.browser();
+        net.keep(reader, "ws://relay/ws");
+        net.run(1000);
+        net.fetch(reader, &file.link);
+        order(&mut net, reader, from_start.clone());
+        net.run(10_000);
+        let came = arrivals(&mut net, reader);
+        assert_eq!(came[..2], [0, 1], "{came:?}");
+        // Before it helps the next.
+        net.kill(reader);
+    }
+}
+
 #[test]
 fn limits_on_speed_are_kept() {
     for side in [0, 1] {

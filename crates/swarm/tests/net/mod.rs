@@ -83,6 +83,8 @@ pub struct Net {
     offers: BTreeMap<String, End>,
     rooms: BTreeMap<Topic, Vec<(MemberId, Reach, End)>>,
     members: u64,
+    /// Data channels offered.
+    pub offered: usize,
     /// Blobs wanted in all WANTs sent.
     pub wants: usize,
     /// HAVEs sent as bitfields.
@@ -365,6 +367,7 @@ impl Net {
                 connection,
                 address: Address::WebRtc,
             } => {
+                self.offered += 1;
                 let offer = format!("{host:?} {connection:?}");
                 self.offers.insert(offer.clone(), (host, connection));
                 let signal = Signal::Offer(offer);
