@@ -14,6 +14,7 @@ mod config;
 mod ending;
 mod health;
 mod heard;
+mod hosts;
 mod http;
 mod ice;
 mod limits;
@@ -26,6 +27,7 @@ mod rooms;
 mod run;
 mod server;
 mod socket;
+mod spread;
 
 pub use config::{Config, DEFAULT_PORT, Dht, Ice, LogFormat, OwnStun};
 pub use ice::{EmptySecret, IceUrl, IceUrlError, TurnSecret};

@@ -9,6 +9,9 @@ use std::time::Duration;
 pub struct Limits {
     /// WebSockets at once.
     pub connections: usize,
+    /// Of these, how many one host may have: many people share one address behind
+    /// their router or provider.
+    pub connections_per_host: usize,
     /// HTTP connections at once; WebSockets are not among them. Further ones
     /// wait in the system's queue.
     pub http_connections: usize,
@@ -88,15 +91,19 @@ pub struct Limits {
     /// Topics that one connection's JOINs have looked up in the DHT at once, in
     /// a minute; further ones are looked up later.
     pub lookups_per_minute: NonZeroU32,
-    /// For how long what a lookup found is taken as true, and the first wait
-    /// before a topic in use is looked up again; doubles each time.
+    /// The first wait before a topic in use is looked up again; doubles each
+    /// time. All these waits are up to a quarter longer.
     pub lookup_again_first: Duration,
+    /// The longest wait if somebody came since the last lookup.
+    pub lookup_again_joined: Duration,
     /// The longest wait before a topic in use is looked up again.
     pub lookup_again_most: Duration,
     /// Addresses of one topic that are passed on.
     pub sources_per_topic: usize,
-    /// Between two announces of a topic in use.
+    /// Between two announces of a topic in use; up to a quarter longer.
     pub announce_every: Duration,
+    /// An announce that was due so long ago counts as overdue.
+    pub announce_late: Duration,
     /// From the order to stop until what is still open is cut.
     pub stop: Duration,
 }
@@ -105,6 +112,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_per_host: 256,
             http_connections: 10_000,
             http_request: Duration::from_secs(10),
             http_connection: Duration::from_mins(5),
@@ -139,9 +147,11 @@ impl Default for Limits {
             bridge_idle: Duration::from_mins(2),
             lookups_per_minute: rate(30),
             lookup_again_first: Duration::from_mins(1),
+            lookup_again_joined: Duration::from_mins(5),
             lookup_again_most: Duration::from_mins(15),
             sources_per_topic: 32,
             announce_every: Duration::from_mins(15),
+            announce_late: Duration::from_mins(1),
             stop: Duration::from_secs(10),
         }
     }

@@ -44,7 +44,24 @@ pub(crate) struct Metrics {
     pub rooms: Gauge,
     store_blobs: Gauge,
     store_bytes: Gauge,
+    dht: Dht,
     sweep: Sweep,
+}
+
+/// What is to be done in the DHT and waits.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct DhtFigures {
+    pub lookups_waiting: usize,
+    pub announces_waiting: usize,
+    pub announces_overdue: usize,
+}
+
+/// The same, for Prometheus.
+#[derive(Clone)]
+struct Dht {
+    lookups_waiting: Gauge,
+    announces_waiting: Gauge,
+    announces_overdue: Gauge,
 }
 
 /// What is known of the announcing of blobs.
@@ -121,6 +138,7 @@ impl Metrics {
             rooms: gauge("samara_rooms", "Rooms with members now."),
             store_blobs: gauge("samara_store_blobs", "Blobs in the store."),
             store_bytes: gauge("samara_store_bytes", "Bytes of blobs in the store."),
+            dht: Dht::new(&recorder),
             sweep: Sweep::new(&recorder),
         }
     }
@@ -136,11 +154,44 @@ impl Metrics {
     }
 
     /// The text for Prometheus.
-    pub fn render(&self, store: samara_store::Stats, sweep: Option<SweepStats>) -> String {
+    pub fn render(
+        &self,
+        store: samara_store::Stats,
+        sweep: Option<SweepStats>,
+        dht: Option<DhtFigures>,
+    ) -> String {
         self.store_blobs.set(approximate(store.blobs));
         self.store_bytes.set(approximate(store.bytes));
+        self.dht.set(dht.unwrap_or_default());
         self.sweep.set(&sweep.unwrap_or_default());
         self.text.render()
+    }
+}
+
+impl Dht {
+    fn new(recorder: &PrometheusRecorder) -> Self {
+        let gauge = |name, help| gauge(recorder, name, help);
+        Self {
+            lookups_waiting: gauge(
+                "samara_dht_lookups_waiting",
+                "Lookups of rooms in the DHT that wait for their turn.",
+            ),
+            announces_waiting: gauge(
+                "samara_dht_announces_waiting",
+                "Announcements of rooms in the DHT that wait for their turn.",
+            ),
+            announces_overdue: gauge(
+                "samara_dht_announces_overdue",
+                "Rooms whose announcement was due more than a minute ago.",
+            ),
+        }
+    }
+
+    fn set(&self, figures: DhtFigures) {
+        let set = |gauge: &Gauge, figure: usize| gauge.set(approximate(figure as u64));
+        set(&self.lookups_waiting, figures.lookups_waiting);
+        set(&self.announces_waiting, figures.announces_waiting);
+        set(&self.announces_overdue, figures.announces_overdue);
     }
 }
 

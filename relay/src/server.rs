@@ -1,7 +1,7 @@
 //! The relay as a whole: its parts, its start and its end.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use axum::{Json, Router};
 use metrics::Gauge;
 use samara_core::message::Features;
 use samara_core::{MemberId, PeerSecret, Topic};
-use samara_node::{BindError, DhtConfig, Ledger, Node, NodeConfig, StatusFile, Wants, bind};
+use samara_node::{Asker, BindError, DhtConfig, Ledger, Node, NodeConfig, StatusFile, Wants, bind};
 use samara_store::{Options, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::bridges::{self, Bridges};
 use crate::config::{Config, OwnStun};
 use crate::health::Health;
+use crate::hosts::{Guest, Hosts};
 use crate::ice::{Offer, Stun};
 use crate::limits::Limits;
 use crate::lookout::Lookout;
@@ -82,6 +83,7 @@ pub(crate) struct Shared {
     pub stop: CancellationToken,
     started: Instant,
     places: Arc<Semaphore>,
+    hosts: Arc<Hosts>,
     numbers: AtomicU64,
 }
 
@@ -89,8 +91,18 @@ pub(crate) struct Shared {
 pub(crate) struct Place {
     /// Tells connections apart in the log.
     pub number: u64,
+    guest: Guest,
     connections: Gauge,
     _permit: OwnedSemaphorePermit,
+}
+
+/// Why a connection has no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoPlace {
+    /// There are as many connections as may be.
+    Full,
+    /// There are as many from this host as one may have.
+    Host,
 }
 
 impl Server {
@@ -129,6 +141,7 @@ impl Server {
             ice,
             metrics,
             places: Arc::new(Semaphore::new(config.limits.connections)),
+            hosts: Hosts::new(config.limits.connections_per_host),
             limits: config.limits,
             log_addresses: config.log_addresses,
             sockets,
@@ -180,14 +193,17 @@ impl Server {
 }
 
 impl Shared {
-    /// A place for one more connection.
-    pub fn place(&self) -> Option<Place> {
-        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+    /// A place for one more connection, from that address.
+    pub fn place(&self, from: IpAddr) -> Result<Place, NoPlace> {
+        let guest = self.hosts.enter(from).ok_or(NoPlace::Host)?;
+        let permit = Arc::clone(&self.places).try_acquire_owned();
+        let permit = permit.map_err(|_| NoPlace::Full)?;
         self.metrics.connections_total.increment(1);
         let connections = self.metrics.connections.clone();
         connections.increment(1);
-        Some(Place {
+        Ok(Place {
             number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            guest,
             connections,
             _permit: permit,
         })
@@ -203,6 +219,13 @@ impl Shared {
 
     fn connections(&self) -> usize {
         self.limits.connections - self.places.available_permits()
+    }
+}
+
+impl Place {
+    /// On whose behalf the DHT is asked for this connection.
+    pub fn asker(&self) -> Asker {
+        self.guest.asker(self.number)
     }
 }
 
@@ -235,7 +258,10 @@ async fn health(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let node = &shared.node;
-    let text = shared.metrics.render(node.store().stats(), node.sweep());
+    let dht = shared.lookout.as_ref().map(Lookout::figures);
+    let text = shared
+        .metrics
+        .render(node.store().stats(), node.sweep(), dht);
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text)
 }

@@ -6,6 +6,7 @@
 //! run on the blocking pool; nothing on the way copies a blob. What a peer
 //! decides is the machine's, what a blob means is `samara-core`'s.
 
+mod address;
 mod bind;
 mod config;
 mod connection;
@@ -35,7 +36,7 @@ pub use bind::{BindError, bind};
 pub use config::{DhtConfig, NodeConfig, SweepConfig};
 pub use connection::{Attached, Incoming, Outgoing, Stopped};
 pub use destination::{Destination, DestinationError};
-pub use dht::{AnnounceError, Dht, DhtError, Lookup};
+pub use dht::{AnnounceError, Asker, Dht, DhtError, Lookup};
 pub use identity::{IdentityError, identity};
 pub use ingest::{IngestError, Ingested, ingest};
 pub use ledger::{Account, Ledger, LedgerError};
@@ -47,7 +48,7 @@ pub use samara_swarm::{
 pub use save::SaveError;
 pub use status::{ConnectedPeer, KnownPeer, Live, Said, Status, StatusError, StatusFile};
 pub use stream::{StreamError, Streamer};
-pub use sweep::{Sweep, SweepStats, SweepView, is_public};
+pub use sweep::{Sweep, SweepStats, SweepView};
 pub use transfer::{Transfer, TransferError, TransferEvent};
 pub use url::{PeerUrl, PeerUrlError};
 pub use wants::{Want, Wants};

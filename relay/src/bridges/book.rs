@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::limits::Limits;
 use crate::rooms::Bridge;
+use crate::spread::spread;
 
 /// Topics remembered of one address: after a break, the relay there has a bridge
 /// for them again at once, and for others when they are next looked up.
@@ -217,13 +218,6 @@ impl Book {
     }
 }
 
-/// A wait with up to a quarter more, or many that lost a relay at once would
-/// come back at once.
-fn spread(wait: Duration) -> Duration {
-    let random = getrandom::u32().expect("the system gave random bytes at the start too");
-    wait + wait.mul_f64(0.25 * f64::from(random) / f64::from(u32::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -287,7 +281,10 @@ mod tests {
         }
         assert_eq!(waits.len(), 9);
         assert!((2.0..=2.5).contains(&waits[0]), "{waits:?}");
-        assert!(waits.windows(2).all(|two| two[0] * 1.5 < two[1]), "{waits:?}");
+        assert!(
+            waits.windows(2).all(|two| two[0] * 1.5 < two[1]),
+            "{waits:?}"
+        );
         for _ in 0..3 {
             tokio::time::advance(Duration::from_mins(14)).await;
             assert!(!dials(&mut book, at(1, 1)));

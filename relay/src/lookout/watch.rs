@@ -6,68 +6,65 @@ use std::time::Duration;
 
 use samara_core::Topic;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Lookout;
-
-/// What is due when.
-struct Plan {
-    looked_up: Instant,
-    wait: Duration,
-    announce_at: Option<Instant>,
-}
+use super::plan::Plan;
+use crate::spread::spread;
 
 pub(super) async fn run(lookout: Lookout, topic: Topic, changed: Arc<Notify>, delay: Duration) {
-    tokio::time::sleep(delay).await;
+    sleep(delay).await;
     // Whoever entered and left meanwhile asks for nothing any more.
     if !delay.is_zero() && lookout.forget(&topic) {
         return;
     }
-    let limits = &lookout.0.limits;
-    let first = limits.lookup_again_first;
-    let mut plan = Plan {
-        looked_up: Instant::now(),
-        wait: first,
-        announce_at: lookout.0.announce_port.map(|_| Instant::now()),
+    let Some(begun) = look_up(&lookout, topic).await else {
+        return;
     };
-    look_up(&lookout, topic).await;
-    announce_if_due(&lookout, topic, &mut plan).await;
-    loop {
-        let again_at = plan.looked_up + plan.wait;
-        let next = plan.announce_at.map_or(again_at, |at| at.min(again_at));
-        tokio::select! {
-            () = sleep_until(next) => {}
-            () = changed.notified() => {
-                plan.wait = first;
-                continue;
-            }
-        }
-        if lookout.forget(&topic) {
-            return;
-        }
-        if Instant::now() >= again_at {
-            plan.looked_up = Instant::now();
-            plan.wait = (plan.wait * 2).min(limits.lookup_again_most);
-            look_up(&lookout, topic).await;
-        }
-        announce_if_due(&lookout, topic, &mut plan).await;
+    let plan = Plan::new(&lookout.0.limits, begun);
+    // A line of announcements holds up no lookups, and the other way around.
+    tokio::select! {
+        () = look_up_again(&lookout, topic, plan, changed) => {}
+        () = announce(&lookout, topic) => {}
     }
 }
 
-/// Looks the topic up, telling the room's members what is new as it comes.
-async fn look_up(lookout: &Lookout, topic: Topic) {
+/// Until nobody is in the room any more.
+async fn look_up_again(lookout: &Lookout, topic: Topic, mut plan: Plan, changed: Arc<Notify>) {
+    loop {
+        tokio::select! {
+            () = sleep_until(plan.again_at) => {}
+            () = changed.notified() => {
+                plan.changed();
+                continue;
+            }
+        }
+        let Some(begun) = look_up(lookout, topic).await else {
+            return;
+        };
+        plan.looked_up(&lookout.0.limits, begun);
+    }
+}
+
+/// Looks the topic up, telling the room's members what is new as it comes; says
+/// when its turn came. `None` if nobody is in the room then: it is forgotten.
+async fn look_up(lookout: &Lookout, topic: Topic) -> Option<Instant> {
     let inner = &lookout.0;
+    let own = inner.dht.public_ip().await;
+    let mut answers = inner.dht.lookup_for(&lookout.askers(&topic), topic).await;
+    if lookout.forget(&topic) {
+        return None;
+    }
+    let begun = Instant::now();
     inner.metrics.dht_lookups.increment(1);
     let known = lookout.lock().get(&topic).map(|w| w.found.clone());
     let known = known.unwrap_or_default();
-    let own = inner.dht.public_ip().await;
     let mut found: Vec<SocketAddrV4> = Vec::new();
-    let mut answers = inner.dht.lookup(topic).await;
     while let Some(addresses) = answers.next().await {
         let before = found.len();
         for address in addresses {
             let room = found.len() < inner.limits.sources_per_topic;
-            if room && inner.filter.lets_pass(address, own) && !found.contains(&address) {
+            if room && !inner.own.is_at(address, own) && !found.contains(&address) {
                 found.push(address);
             }
         }
@@ -83,25 +80,31 @@ async fn look_up(lookout: &Lookout, topic: Topic) {
     if let Some(watched) = lookout.lock().get_mut(&topic) {
         watched.found = found;
     }
+    Some(begun)
 }
 
-async fn announce_if_due(lookout: &Lookout, topic: Topic, plan: &mut Plan) {
-    let (Some(at), Some(port)) = (plan.announce_at, lookout.0.announce_port) else {
-        return;
+/// Announces the relay under the topic, until nobody is in the room when that is
+/// due.
+async fn announce(lookout: &Lookout, topic: Topic) {
+    let inner = &lookout.0;
+    let Some(port) = inner.own.0 else {
+        return std::future::pending().await;
     };
-    if Instant::now() < at {
-        return;
+    while !lookout.forget(&topic) {
+        let askers = lookout.askers(&topic);
+        let announced = inner.dht.announce_for(&askers, topic, port).await;
+        let wait = match announced {
+            Ok(()) => {
+                inner.metrics.dht_announces.increment(1);
+                let wait = spread(inner.limits.announce_every);
+                lookout.announced(&topic, Instant::now() + wait);
+                wait
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a room could not be announced in the DHT");
+                spread(inner.limits.lookup_again_first)
+            }
+        };
+        sleep(wait).await;
     }
-    let limits = &lookout.0.limits;
-    let wait = match lookout.0.dht.announce(topic, port).await {
-        Ok(()) => {
-            lookout.0.metrics.dht_announces.increment(1);
-            limits.announce_every
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a room could not be announced in the DHT");
-            limits.lookup_again_first
-        }
-    };
-    plan.announce_at = Some(Instant::now() + wait);
 }

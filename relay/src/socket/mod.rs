@@ -20,14 +20,14 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::{SplitSink, SplitStream};
 use samara_core::message::MAX_MESSAGE_LEN;
-use samara_node::{Attached, Path};
+use samara_node::{Asker, Attached, Path};
 
 use crate::ending::Ending;
 use crate::heard::Heard;
 use crate::rooms::Mailbox;
 pub(crate) use send::{FAREWELL, FLUSH};
 
-use crate::server::{Place, Shared};
+use crate::server::{NoPlace, Place, Shared};
 use send::Queues;
 use session::Session;
 
@@ -44,9 +44,17 @@ pub(crate) async fn accept(
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let Some(place) = shared.place() else {
-        let text = "this relay has as many connections as it may; try another or come later\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    let place = match shared.place(from.ip()) {
+        Ok(place) => place,
+        Err(NoPlace::Full) => {
+            let text = "this relay has as many connections as it may; try another or come later\n";
+            return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+        }
+        Err(NoPlace::Host) => {
+            let text = "this relay has as many connections from your address as it may; close some, \
+                        or try another relay\n";
+            return (StatusCode::TOO_MANY_REQUESTS, text).into_response();
+        }
     };
     upgrade
         .max_message_size(LONGEST)
@@ -66,7 +74,7 @@ async fn serve(shared: Arc<Shared>, place: Place, socket: WebSocket, from: Socke
         tracing::info!(connection, "connection opened");
     }
     let (mut sink, mut stream) = socket.split();
-    let ending = carry(&shared, &mut sink, &mut stream).await;
+    let ending = carry(&shared, place.asker(), &mut sink, &mut stream).await;
     if ending.is_a_cut() {
         shared.metrics.connections_cut.increment(1);
         tracing::warn!(connection, reason = %ending, "connection cut");
@@ -84,6 +92,7 @@ async fn serve(shared: Arc<Shared>, place: Place, socket: WebSocket, from: Socke
 
 async fn carry(
     shared: &Arc<Shared>,
+    asker: Asker,
     sink: &mut SplitSink<WebSocket, axum::extract::ws::Message>,
     stream: &mut SplitStream<WebSocket>,
 ) -> Ending {
@@ -111,7 +120,7 @@ async fn carry(
     let (mailbox, letters) = Mailbox::new(limits);
     let overrun = letters.overrun();
     let queues = Queues::new(outgoing, letters, limits);
-    let mut session = Session::new(Arc::clone(shared), mailbox, features);
+    let mut session = Session::new(Arc::clone(shared), asker, mailbox, features);
     let metrics = &shared.metrics;
     let heard = Heard::now();
     let ending = tokio::select! {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use samara_core::message::{ErrorCode, Features, Reach};
 use samara_core::{MemberId, Message, RequestId, Topic};
+use samara_node::Asker;
 use tokio::time::Interval;
 
 use crate::ending::Ending;
@@ -19,6 +20,8 @@ const ROOM_TYPES: std::ops::RangeInclusive<u8> = 16..=25;
 /// A connection as a member of rooms. Dropped, it leaves them.
 pub(super) struct Session {
     shared: Arc<Shared>,
+    /// On whose behalf rooms are looked up.
+    asker: Asker,
     mailbox: Mailbox,
     rates: Rates,
     rooms: HashMap<Topic, MemberId>,
@@ -27,10 +30,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub fn new(shared: Arc<Shared>, mailbox: Mailbox, features: Features) -> Self {
+    pub fn new(shared: Arc<Shared>, asker: Asker, mailbox: Mailbox, features: Features) -> Self {
         let rates = Rates::new(&shared.limits);
         Self {
             shared,
+            asker,
             mailbox,
             rates,
             rooms: HashMap::new(),
@@ -113,7 +117,8 @@ impl Session {
                 self.rooms.insert(topic, member);
                 self.shared.metrics.joins.increment(1);
                 if let Some(lookout) = &self.shared.lookout {
-                    lookout.joined(topic, &self.mailbox, || self.rates.lookup());
+                    let may_now = || self.rates.lookup();
+                    lookout.joined(topic, &self.mailbox, self.asker, may_now);
                 }
             }
             Err(RoomFull) => self.refuse(ErrorCode::TOO_MANY, "the room is full"),

@@ -8,9 +8,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::address::is_public;
 use super::key::{BITS, Distance, Key, Subtree};
 use super::krpc::Contact;
+use crate::address::is_public;
 
 /// Nodes that store a key (BEP 5).
 pub(super) const STORING: usize = 8;
@@ -108,7 +108,7 @@ impl Exploration {
             return;
         }
         let ip = *contact.address.ip();
-        if is_public(ip) {
+        if is_public(ip.into()) {
             let nodes = self.per_address.entry(ip).or_default();
             if *nodes >= PER_ADDRESS {
                 return;

@@ -6,13 +6,13 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::address::{is_public, is_somewhere};
 use super::explore::{Exploration, Next, Region, STORING, To};
 use super::key::{Key, LEN};
 use super::krpc::{self, Answer, Contact, Said, Token, Transaction};
 use super::lines::{Errand, Lines, Use};
 use super::pace::Pace;
 use super::table::{Node, Table};
+use crate::address::Allowed;
 
 /// How long an answer is waited for.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -45,8 +45,8 @@ pub(super) struct Setup {
     pub packets: u32,
     /// Addresses to enter the DHT by.
     pub entry: Vec<SocketAddrV4>,
-    /// The DHT is one's own: its nodes may have any address.
-    pub any_address: bool,
+    /// Where its nodes may be.
+    pub allowed: Allowed,
 }
 
 /// A packet to send.
@@ -297,8 +297,8 @@ impl Machine {
                 let useless = self.table.get(&from.key).is_some_and(Node::is_useless);
                 if let Some(open) = self.explorations.get_mut(&exploration) {
                     for contact in nodes {
-                        let allowed = self.setup.any_address || is_public(*contact.address.ip());
-                        if allowed && is_somewhere(contact.address) && contact.key != self.own {
+                        let allowed = self.setup.allowed.lets_pass(contact.address);
+                        if allowed && contact.key != self.own {
                             open.named(contact);
                         }
                     }

@@ -9,7 +9,6 @@
 //! The machine (`machine.rs`) does no IO; here are its socket and its clock.
 //! It asks and never answers, and says so (BEP 43).
 
-mod address;
 mod book;
 mod explore;
 mod key;
@@ -31,8 +30,7 @@ use samara_core::BlobId;
 use socket2::{Domain, Socket, Type};
 use tokio::net::UdpSocket;
 
-pub use address::is_public;
-
+use crate::address::Allowed;
 use crate::config::{DhtConfig, SweepConfig};
 use crate::dht::{DhtError, resolve};
 use book::Book;
@@ -131,7 +129,7 @@ impl Sweep {
             port,
             packets: config.packets,
             entry: Vec::new(),
-            any_address: dht.bootstrap.is_some(),
+            allowed: Allowed::of(dht),
         };
         Ok(Self {
             socket,

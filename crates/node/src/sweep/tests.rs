@@ -11,6 +11,7 @@ use super::explore::STORING;
 use super::key::Key;
 use super::krpc::Transaction;
 use super::machine::{Machine, Setup};
+use crate::address::Allowed;
 
 /// Half a round trip.
 const LATENCY: Duration = Duration::from_millis(20);
@@ -245,7 +246,7 @@ fn machine() -> Machine {
         port: 4001,
         packets: PACKETS,
         entry: vec![address(0), address(1)],
-        any_address: true,
+        allowed: Allowed::Any,
     };
     Machine::new([9; 20], setup)
 }

@@ -2,30 +2,31 @@
 //!
 //! Queries wait for strangers' nodes, so only some run at once; the rest wait
 //! their turn. A value in the DHT is an address and a port, which for us is
-//! that of a WebSocket.
+//! that of a WebSocket. What cannot be anybody's on the internet is left out
+//! here, for whoever asks.
+
+mod turns;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, ToSocketAddrs as _};
-use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use mainline::Id;
 use mainline::async_dht::{AsyncDht, GetStream};
 use samara_core::{BlobId, Topic};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::address::Allowed;
 use crate::config::DhtConfig;
 use crate::sweep;
-
-/// Queries at once. More overflow the socket's receive buffer at its default
-/// size, and queries fail.
-const QUERIES: usize = 8;
+pub use turns::Asker;
+use turns::{Kind, Turn, Turns};
 
 /// A node of the DHT. Clones are the same node.
 #[derive(Clone, Debug)]
 pub struct Dht {
     dht: AsyncDht,
-    queries: Arc<Semaphore>,
+    allowed: Allowed,
+    turns: Turns,
 }
 
 /// The DHT could not be entered.
@@ -51,35 +52,57 @@ pub struct AnnounceError(String);
 /// A query for a topic's holders.
 pub struct Lookup {
     answers: GetStream<Vec<SocketAddrV4>>,
-    _permit: Option<OwnedSemaphorePermit>,
+    allowed: Allowed,
+    _turn: Turn,
 }
 
 impl Dht {
     /// Opens the socket and starts to get to know the network.
     pub async fn start(config: DhtConfig) -> Result<Self, DhtError> {
+        let allowed = Allowed::of(&config);
         let started = tokio::task::spawn_blocking(move || build(&config)).await;
         let dht = started.expect("opening a socket does not panic")?;
-        let queries = Arc::new(Semaphore::new(QUERIES));
-        Ok(Self { dht, queries })
+        let turns = Turns::default();
+        Ok(Self {
+            dht,
+            allowed,
+            turns,
+        })
     }
 
     /// Asks for the topic's holders; answers come as they are found.
     pub async fn lookup(&self, topic: Topic) -> Lookup {
-        self.get_peers(*topic.as_bytes()).await
+        self.lookup_for(&[Asker::User], topic).await
+    }
+
+    /// The same on behalf of others, who take turns.
+    pub async fn lookup_for(&self, askers: &[Asker], topic: Topic) -> Lookup {
+        self.get_peers(askers, *topic.as_bytes()).await
     }
 
     /// Asks for those who announced the blob.
     pub async fn lookup_blob(&self, blob: &BlobId) -> Lookup {
-        self.get_peers(sweep::key_of(blob)).await
+        self.get_peers(&[Asker::User], sweep::key_of(blob)).await
     }
 
-    async fn get_peers(&self, key: [u8; 20]) -> Lookup {
-        let permit = Arc::clone(&self.queries).acquire_owned().await.ok();
+    async fn get_peers(&self, askers: &[Asker], key: [u8; 20]) -> Lookup {
+        let turn = self.turns.turn(Kind::Lookup, askers).await;
         let answers = self.dht.get_peers(Id::from(key));
         Lookup {
             answers,
-            _permit: permit,
+            allowed: self.allowed,
+            _turn: turn,
         }
+    }
+
+    /// Lookups that wait for their turn.
+    pub fn lookups_waiting(&self) -> usize {
+        self.turns.waiting(Kind::Lookup)
+    }
+
+    /// Announcements that wait for their turn.
+    pub fn announcements_waiting(&self) -> usize {
+        self.turns.waiting(Kind::Announcement)
     }
 
     /// This machine's address as other nodes see it, once they have said so.
@@ -90,7 +113,17 @@ impl Dht {
 
     /// Tells the DHT that the topic is to be had from this machine's port.
     pub async fn announce(&self, topic: Topic, port: u16) -> Result<(), AnnounceError> {
-        let _permit = self.queries.acquire().await;
+        self.announce_for(&[Asker::User], topic, port).await
+    }
+
+    /// The same on behalf of others, who take turns.
+    pub async fn announce_for(
+        &self,
+        askers: &[Asker],
+        topic: Topic,
+        port: u16,
+    ) -> Result<(), AnnounceError> {
+        let _turn = self.turns.turn(Kind::Announcement, askers).await;
         let announced = self
             .dht
             .announce_peer(Id::from(topic.as_bytes()), Some(port));
@@ -103,7 +136,9 @@ impl Dht {
 impl Lookup {
     /// More holders; `None` when all nodes have answered.
     pub async fn next(&mut self) -> Option<Vec<SocketAddrV4>> {
-        self.answers.next().await
+        let mut found = self.answers.next().await?;
+        found.retain(|address| self.allowed.lets_pass(*address));
+        Some(found)
     }
 }
 
@@ -133,4 +168,52 @@ pub(crate) fn resolve(names: &[String]) -> Result<Vec<std::net::SocketAddr>, Dht
         }
     }
     Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use mainline::Testnet;
+
+    use super::*;
+
+    const TOPIC: Topic = Topic::from_bytes([0xa7; 20]);
+
+    async fn found(dht: &Dht) -> Vec<SocketAddrV4> {
+        let mut lookup = dht.lookup(TOPIC).await;
+        let mut found = Vec::new();
+        while let Some(addresses) = lookup.next().await {
+            found.extend(addresses);
+        }
+        found
+    }
+
+    /// Else anybody could have this machine knock at others in its own network.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_a_dht_of_ones_own_may_name_this_machine() {
+        let testnet = tokio::task::spawn_blocking(|| Testnet::builder(5).build().unwrap());
+        let testnet = testnet.await.unwrap();
+        let config = DhtConfig {
+            bootstrap: Some(testnet.bootstrap.clone()),
+            bind: Some(Ipv4Addr::LOCALHOST),
+            port: Some(0),
+        };
+        let own = Dht::start(config).await.unwrap();
+        own.announce(TOPIC, 4001).await.unwrap();
+        let here = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 4001);
+        assert!(found(&own).await.contains(&here));
+
+        let public = Dht {
+            allowed: Allowed::Public,
+            ..own
+        };
+        assert!(found(&public).await.is_empty());
+    }
+
+    #[test]
+    fn the_public_dht_is_the_one_entered_without_nodes_of_ones_own() {
+        let mut config = DhtConfig::default();
+        assert_eq!(Allowed::of(&config), Allowed::Public);
+        config.bootstrap = Some(vec!["127.0.0.1:1".into()]);
+        assert_eq!(Allowed::of(&config), Allowed::Any);
+    }
 }
