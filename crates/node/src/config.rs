@@ -41,8 +41,9 @@ pub struct NodeConfig {
     pub webrtc: Option<WebRtcConfig>,
     /// What this node offers beyond the machine's own abilities.
     pub features: Features,
-    /// The port under which others reach this node's `/ws`, if it is not the
-    /// one of `listen`.
+    /// The port under which others reach this node's `/ws`. Without it, that of
+    /// `listen` is announced if it was chosen and not left to the system, or this
+    /// machine has an address on the internet, or the DHT is one's own.
     pub announce_port: Option<u16>,
     /// What this node does for others.
     pub generosity: Generosity,
@@ -78,7 +79,9 @@ impl NodeConfig {
 /// How a node takes part in the DHT.
 #[derive(Clone, Debug, Default)]
 pub struct DhtConfig {
-    /// Nodes to enter by, as `host:port`; `None` is the public network's.
+    /// Nodes to enter by, as `host:port`; `None` is the public network's. In that
+    /// one only addresses on the internet are taken from others; in one's own,
+    /// any.
     pub bootstrap: Option<Vec<String>>,
     /// Address to send from; `None` is any.
     pub bind: Option<Ipv4Addr>,

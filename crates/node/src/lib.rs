@@ -7,6 +7,7 @@
 //! decides is the machine's, what a blob means is `samara-core`'s.
 
 mod address;
+mod announced;
 mod bind;
 mod config;
 mod connection;

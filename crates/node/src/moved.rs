@@ -39,6 +39,11 @@ pub(crate) async fn watch(machine: mpsc::UnboundedSender<Command>) {
     }
 }
 
+/// The IPv4 address from which this machine sends to the world.
+pub(crate) fn outward() -> Option<IpAddr> {
+    source(NOBODY[0])
+}
+
 /// The address that this machine would send from. Connecting a UDP socket
 /// sends nothing.
 fn source(to: IpAddr) -> Option<IpAddr> {

@@ -13,6 +13,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::announced::Announced;
 use crate::bind::{BindError, bind};
 use crate::config::NodeConfig;
 use crate::connection::{Attached, Stopped};
@@ -80,7 +81,7 @@ pub enum NodeEvent {
         /// The topic.
         topic: Topic,
     },
-    /// The DHT did not take an announcement; it will be tried again.
+    /// The topic is not announced in the DHT for now; it will be tried again.
     Unannounced {
         /// The topic.
         topic: Topic,
@@ -119,10 +120,8 @@ impl Node {
             None => None,
         };
         let listen = listener.as_ref().map(|(_, address)| *address);
-        let port = config
-            .announce_port
-            .or(listen.map(|address| address.port()));
-        let sweep = open_sweep(&config, port)?;
+        let announced = Announced::of(&config, listen);
+        let sweep = open_sweep(&config, announced.and_then(Announced::now))?;
         let dht = match config.dht {
             Some(dht) => Some(Dht::start(dht).await?),
             None => None,
@@ -139,7 +138,7 @@ impl Node {
             features: config.features,
             webrtc: webrtc.is_some(),
             lookup: dht.is_some(),
-            announce: dht.is_some() && port.is_some(),
+            announce: dht.is_some() && announced.is_some(),
             generosity: config.generosity,
             rates: config.rates,
             limits: config.limits.clone(),
@@ -183,7 +182,7 @@ impl Node {
         let around = Around {
             disk,
             ledger,
-            dht: node.0.dht.clone().map(|dht| (dht, port)),
+            dht: node.0.dht.clone().map(|dht| (dht, announced)),
             webrtc,
         };
         let driver = Driver::new(

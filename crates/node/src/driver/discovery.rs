@@ -7,6 +7,7 @@ use samara_swarm::Input;
 use tokio::sync::{broadcast, mpsc};
 
 use super::Command;
+use crate::announced::Announced;
 use crate::dht::{Dht, Lookup};
 use crate::node::NodeEvent;
 use crate::url::PeerUrl;
@@ -21,18 +22,24 @@ const RETRY: [Duration; 5] = [
     Duration::from_mins(1),
 ];
 
+/// Why nothing is announced.
+const BEHIND_A_ROUTER: &str = "this machine has no address on the internet; listen on a port that \
+                               its router leads here";
+
 /// Asks and announces for the machine, each in a task of its own that ends
 /// with the node.
 pub(super) struct Discovery {
-    dht: Option<(Dht, Option<u16>)>,
+    dht: Option<(Dht, Option<Announced>)>,
     commands: mpsc::UnboundedSender<Command>,
     events: broadcast::Sender<NodeEvent>,
+    /// The user was told that nobody could reach the port.
+    said: bool,
     tasks: tokio::task::JoinSet<()>,
 }
 
 impl Discovery {
     pub fn new(
-        dht: Option<(Dht, Option<u16>)>,
+        dht: Option<(Dht, Option<Announced>)>,
         commands: mpsc::UnboundedSender<Command>,
         events: broadcast::Sender<NodeEvent>,
     ) -> Self {
@@ -41,6 +48,7 @@ impl Discovery {
             dht,
             commands,
             events,
+            said: false,
             tasks,
         }
     }
@@ -72,9 +80,21 @@ impl Discovery {
 
     pub fn announce(&mut self, topic: Topic) {
         self.forget_ended();
-        if let Some((dht, Some(port))) = self.dht.clone() {
-            self.tasks
-                .spawn(announce(dht, topic, port, self.events.clone()));
+        let Some((dht, Some(announced))) = self.dht.clone() else {
+            return;
+        };
+        match announced.now() {
+            Some(port) => {
+                let events = self.events.clone();
+                self.tasks.spawn(announce(dht, topic, port, events));
+            }
+            None if !self.said => {
+                self.said = true;
+                let problem = BEHIND_A_ROUTER.into();
+                // Nobody needs to listen.
+                let _ = self.events.send(NodeEvent::Unannounced { topic, problem });
+            }
+            None => {}
         }
     }
 

@@ -20,6 +20,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::announced::Announced;
 use crate::connection::Attached;
 use crate::destination::Destination;
 use crate::dht::Dht;
@@ -101,7 +102,7 @@ pub(crate) struct Around {
     pub disk: Disk,
     pub ledger: Option<mpsc::UnboundedSender<Told>>,
     /// With the port to announce, if there is one.
-    pub dht: Option<(Dht, Option<u16>)>,
+    pub dht: Option<(Dht, Option<Announced>)>,
     pub webrtc: Option<WebRtc>,
 }
 
