@@ -149,6 +149,69 @@ async fn rooms_left_before_their_lookup_is_due_are_not_looked_up() {
     assert!((2..=3).contains(&lookups), "{lookups} lookups");
 }
 
+/// Rooms of one connection wait for the DHT; the others' do not wait for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connections_rooms_do_not_hold_up_those_of_others() {
+    let testnet = testnet().await;
+    let _seeder = announced(&testnet.bootstrap, 4007).await;
+    let relay = Relay::with(|config| {
+        config.dht = Some(samara_relay::Dht {
+            bootstrap: Some(testnet.bootstrap.clone()),
+            announce_port: Some(4008),
+            announce_blobs: None,
+        });
+        config.limits.lookups_per_minute = NonZeroU32::new(600).unwrap();
+    })
+    .await;
+    let mut flood = relay.peer().await;
+    for number in 0..250 {
+        let topic = Topic::from_bytes([number; 20]);
+        let reach = Reach::WEBRTC;
+        flood.send(&Message::Join { topic, reach }).await;
+    }
+    for _ in 0..250 {
+        // None of them is named by the DHT.
+        assert!(matches!(flood.recv().await, Message::Members { .. }));
+    }
+    let announces = relay.metric("samara_dht_announces_total").await;
+    assert!(relay.metric("samara_dht_lookups_waiting").await > 100);
+
+    let mut other = relay.peer().await;
+    other.join().await;
+    assert_eq!(other.recv().await, sources(4007));
+    while relay.metric("samara_dht_announces_total").await < announces + 10 {
+        tokio::task::yield_now().await;
+    }
+    // The flood's are not done yet.
+    assert!(relay.metric("samara_dht_lookups_waiting").await > 0);
+}
+
+/// The operator learns of it when rooms cannot be announced in time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_announced_in_time_is_in_the_metrics() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let nobody = silent.local_addr().unwrap().to_string();
+    let testnet = testnet().await;
+    for (bootstrap, overdue) in [(testnet.bootstrap.clone(), 0), (vec![nobody], 1)] {
+        let relay = Relay::with(|config| {
+            config.dht = Some(samara_relay::Dht {
+                bootstrap: Some(bootstrap),
+                announce_port: Some(4009),
+                announce_blobs: None,
+            });
+            config.limits.announce_late = Duration::ZERO;
+        })
+        .await;
+        let mut member = relay.peer().await;
+        member.join().await;
+        while overdue == 0 && relay.metric("samara_dht_announces_total").await == 0 {
+            tokio::task::yield_now().await;
+        }
+        let figure = relay.metric("samara_dht_announces_overdue").await;
+        assert_eq!(figure, overdue);
+    }
+}
+
 /// A keeper that knows no file is found by the blobs it holds.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_finds_a_holder_that_announces_blobs_only() {

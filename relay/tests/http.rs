@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
 use common::{Relay, config, get, get_with};
@@ -83,6 +84,46 @@ async fn metrics_are_there_from_the_start() {
         "samara_store_blobs",
     ] {
         assert_eq!(relay.metric(name).await, 0, "{name}");
+    }
+}
+
+/// An address of this machine that is not loopback's. Connecting a UDP socket
+/// sends nothing.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect("192.0.2.1:9").ok()?;
+    let ip = socket.local_addr().unwrap().ip();
+    (!ip.is_loopback()).then_some(ip)
+}
+
+#[tokio::test]
+async fn one_host_cannot_take_the_places_of_others() {
+    let Some(host) = own_address() else {
+        eprintln!("left out: this machine has no address but loopback's");
+        return;
+    };
+    let relay = Relay::with(|config| {
+        config.listen = "0.0.0.0:0".parse().unwrap();
+        config.limits.connections_per_host = 2;
+    })
+    .await;
+    let port = relay.addr().port();
+    let url = format!("ws://{host}:{port}/ws");
+    let first = tokio_tungstenite::connect_async(&url).await.unwrap();
+    let _second = tokio_tungstenite::connect_async(&url).await.unwrap();
+    match tokio_tungstenite::connect_async(&url).await {
+        Err(Error::Http(answer)) => assert_eq!(answer.status(), 429),
+        other => panic!("{other:?} instead of a refusal"),
+    }
+    // A proxy on the relay's machine stands for all the world.
+    let proxied = format!("ws://127.0.0.1:{port}/ws");
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        others.push(tokio_tungstenite::connect_async(&proxied).await.unwrap());
+    }
+    drop(first);
+    while tokio_tungstenite::connect_async(&url).await.is_err() {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -131,6 +131,11 @@ pub struct Relay {
     #[arg(long, value_name = "NUMBER", default_value_t = samara_relay::Limits::default().connections)]
     pub max_connections: usize,
 
+    /// Serve so many of one address at once, or of one /64 of IPv6 addresses;
+    /// this machine's own, as a proxy has, are not counted
+    #[arg(long, value_name = "NUMBER", default_value_t = samara_relay::Limits::default().connections_per_host)]
+    pub max_per_address: usize,
+
     /// Stay connected to this relay or peer, so that wants travel; repeatable
     #[arg(long, value_name = "URL")]
     pub peer: Vec<PeerUrl>,
@@ -252,8 +257,10 @@ pub struct Network {
     #[arg(long, value_name = "URL", help_heading = "Network")]
     pub peer: Vec<PeerUrl>,
 
-    /// Accept peers here; port 0 takes a free one, which is printed. A seed
-    /// that more than relays can find listens anyway, on any free port
+    /// Accept peers here; port 0 takes a free one, which is printed. A port named
+    /// here is announced in the DHT: have your router lead it to this machine. A
+    /// seed that more than relays can find listens anyway, on any free port, which
+    /// is announced only if this machine itself has an address on the internet
     #[arg(long, value_name = "IP:PORT", help_heading = "Network")]
     pub listen: Option<SocketAddr>,
 

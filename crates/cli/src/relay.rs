@@ -17,6 +17,7 @@ pub fn run(args: &Relay, store: Option<PathBuf>, json: bool) -> Result<(), Failu
     config.listen = args.listen;
     config.max_store = args.limit.max_size;
     config.limits.connections = args.max_connections;
+    config.limits.connections_per_host = args.max_per_address;
     config.log_addresses = args.log_addresses;
     config.peers.clone_from(&args.peer);
     config.sympathy = args.sympathy;

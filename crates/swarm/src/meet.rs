@@ -190,6 +190,8 @@ impl Swarm {
         }
     }
 
+    /// Whoever the DHT names, or connects, can say that it is a relay, and would
+    /// have this peer knock anywhere in its own network.
     pub(crate) fn on_sources(
         &mut self,
         relay: ConnectionId,
@@ -197,6 +199,13 @@ impl Swarm {
         found: Vec<alloc::string::String>,
     ) {
         if !self.check_relay(relay) {
+            return;
+        }
+        let named_by_user = self.connections.get(&relay).is_some_and(|connection| {
+            let dialed = matches!(connection.origin, Origin::Dialed(_));
+            dialed && matches!(connection.scope, Scope::Everything)
+        });
+        if !named_by_user {
             return;
         }
         let addresses = found

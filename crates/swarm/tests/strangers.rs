@@ -84,6 +84,43 @@ impl Victim {
         (connection, outputs)
     }
 
+    /// A relay is dialed for that reason, and greets.
+    fn dialed(&mut self, reason: Input) -> ConnectionId {
+        let outputs = self.input(reason);
+        let connection = outputs.iter().find_map(|output| match output {
+            Output::Dial { connection, .. } => Some(*connection),
+            _ => None,
+        });
+        let connection = connection.unwrap();
+        let outputs = self.input(Input::Connected {
+            connection,
+            path: Path::WebSocket,
+            max_message: 2 << 20,
+            binding: Bytes::new(),
+        });
+        let [Message::Handshake(ours)] = sent(&outputs)[..] else {
+            panic!("{outputs:?}");
+        };
+        let stranger = PeerSecret::from_bytes(&[67; 32]);
+        let theirs = Handshake {
+            version: PROTOCOL_VERSION,
+            features: Features::ROOMS,
+            peer: stranger.peer(),
+            max_message: 1 << 20,
+            nonce: Nonce::from_bytes([6; 32]),
+        };
+        let greeting = Greeting {
+            dialer: &ours,
+            dialed: &theirs,
+            binding: &[0],
+        };
+        let proof = stranger.prove(Role::Dialed, &greeting);
+        let outputs = self.receive(connection, &Message::HandshakeAck(theirs, proof));
+        let joined = |message: &Message| matches!(message, Message::Join { .. });
+        assert!(sent(&outputs).iter().any(joined), "{outputs:?}");
+        connection
+    }
+
     fn receive(&mut self, connection: ConnectionId, message: &Message) -> Vec<Output> {
         let message = message.encode();
         self.input(Input::Received {
@@ -118,10 +155,28 @@ fn rooms_are_spoken_of_on_websockets_only() {
     }
 }
 
+/// Else it would have the victim knock anywhere in its own network.
+#[test]
+fn a_relay_that_nobody_named_has_nobody_dial_anything() {
+    let mut victim = Victim::new();
+    let (relay, _) = victim.greeted(Path::WebSocket, Features::ROOMS);
+    let sources = Message::Sources {
+        topic: link().topic(),
+        addresses: vec!["192.168.1.1:80".into()],
+    };
+    assert_eq!(victim.receive(relay, &sources), []);
+    let found = victim.dialed(Input::Found {
+        topic: link().topic(),
+        addresses: vec!["ws://8.8.8.8:1/ws".into()],
+    });
+    assert_eq!(victim.receive(found, &sources), []);
+}
+
 #[test]
 fn a_relay_that_names_address_after_address_is_followed_to_a_few() {
     let mut victim = Victim::new();
-    let (relay, _) = victim.greeted(Path::WebSocket, Features::ROOMS);
+    let address = "ws://relay/ws".into();
+    let relay = victim.dialed(Input::Keep { address });
     let mut dials = 0;
     for message in 0..20 {
         let addresses = (0..16).map(|host| format!("10.0.{message}.{host}:80"));
