@@ -164,26 +164,22 @@ async fn one_connections_rooms_do_not_hold_up_those_of_others() {
     })
     .await;
     let mut flood = relay.peer().await;
-    for number in 0..250 {
+    // The other's is among them: whoever wants it first has nobody else wait.
+    for number in 0..200 {
         let topic = Topic::from_bytes([number; 20]);
         let reach = Reach::WEBRTC;
         flood.send(&Message::Join { topic, reach }).await;
-    }
-    for _ in 0..250 {
-        // None of them is named by the DHT.
         assert!(matches!(flood.recv().await, Message::Members { .. }));
     }
-    let announces = relay.metric("samara_dht_announces_total").await;
-    assert!(relay.metric("samara_dht_lookups_waiting").await > 100);
-
     let mut other = relay.peer().await;
     other.join().await;
+    assert!(relay.metric("samara_dht_lookups_waiting").await > 100);
     assert_eq!(other.recv().await, sources(4007));
-    while relay.metric("samara_dht_announces_total").await < announces + 10 {
+    while relay.metric("samara_dht_announces_total").await < 8 {
         tokio::task::yield_now().await;
     }
     // The flood's are not done yet.
-    assert!(relay.metric("samara_dht_lookups_waiting").await > 0);
+    assert!(relay.metric("samara_dht_lookups_waiting").await > 100);
 }
 
 /// The operator learns of it when rooms cannot be announced in time.

@@ -18,19 +18,19 @@ pub(super) async fn run(lookout: Lookout, topic: Topic, changed: Arc<Notify>, de
     if !delay.is_zero() && lookout.forget(&topic) {
         return;
     }
-    let Some(begun) = look_up(&lookout, topic).await else {
+    let Some(begun) = look_up(&lookout, topic, &changed).await else {
         return;
     };
     let plan = Plan::new(&lookout.0.limits, begun);
     // A line of announcements holds up no lookups, and the other way around.
     tokio::select! {
-        () = look_up_again(&lookout, topic, plan, changed) => {}
+        () = look_up_again(&lookout, topic, plan, &changed) => {}
         () = announce(&lookout, topic) => {}
     }
 }
 
 /// Until nobody is in the room any more.
-async fn look_up_again(lookout: &Lookout, topic: Topic, mut plan: Plan, changed: Arc<Notify>) {
+async fn look_up_again(lookout: &Lookout, topic: Topic, mut plan: Plan, changed: &Notify) {
     loop {
         tokio::select! {
             () = sleep_until(plan.again_at) => {}
@@ -39,7 +39,7 @@ async fn look_up_again(lookout: &Lookout, topic: Topic, mut plan: Plan, changed:
                 continue;
             }
         }
-        let Some(begun) = look_up(lookout, topic).await else {
+        let Some(begun) = look_up(lookout, topic, changed).await else {
             return;
         };
         plan.looked_up(&lookout.0.limits, begun);
@@ -48,10 +48,18 @@ async fn look_up_again(lookout: &Lookout, topic: Topic, mut plan: Plan, changed:
 
 /// Looks the topic up, telling the room's members what is new as it comes; says
 /// when its turn came. `None` if nobody is in the room then: it is forgotten.
-async fn look_up(lookout: &Lookout, topic: Topic) -> Option<Instant> {
+async fn look_up(lookout: &Lookout, topic: Topic, changed: &Notify) -> Option<Instant> {
     let inner = &lookout.0;
-    let own = inner.dht.public_ip().await;
-    let mut answers = inner.dht.lookup_for(&lookout.askers(&topic), topic).await;
+    let mut queued = inner.dht.queue(topic);
+    let mut answers = loop {
+        let askers = lookout.askers(&topic);
+        askers.into_iter().for_each(|asker| queued.behind(asker));
+        tokio::select! {
+            answers = queued.begun() => break answers,
+            // Whoever came may wait in a shorter line.
+            () = changed.notified() => {}
+        }
+    };
     if lookout.forget(&topic) {
         return None;
     }
@@ -59,6 +67,8 @@ async fn look_up(lookout: &Lookout, topic: Topic) -> Option<Instant> {
     inner.metrics.dht_lookups.increment(1);
     let known = lookout.lock().get(&topic).map(|w| w.found.clone());
     let known = known.unwrap_or_default();
+    // Not before the turn: it waits for the DHT as well.
+    let own = inner.dht.public_ip().await;
     let mut found: Vec<SocketAddrV4> = Vec::new();
     while let Some(addresses) = answers.next().await {
         let before = found.len();

@@ -19,7 +19,7 @@ use crate::address::Allowed;
 use crate::config::DhtConfig;
 use crate::sweep;
 pub use turns::Asker;
-use turns::{Kind, Turn, Turns};
+use turns::{Kind, Turn, Turns, Waiting};
 
 /// A node of the DHT. Clones are the same node.
 #[derive(Clone, Debug)]
@@ -49,6 +49,13 @@ pub enum DhtError {
 #[error("no DHT node took the announcement; check that UDP traffic is allowed: {0}")]
 pub struct AnnounceError(String);
 
+/// A lookup on behalf of others, who take turns.
+pub struct Queued {
+    dht: Dht,
+    key: [u8; 20],
+    waiting: Waiting,
+}
+
 /// A query for a topic's holders.
 pub struct Lookup {
     answers: GetStream<Vec<SocketAddrV4>>,
@@ -72,26 +79,30 @@ impl Dht {
 
     /// Asks for the topic's holders; answers come as they are found.
     pub async fn lookup(&self, topic: Topic) -> Lookup {
-        self.lookup_for(&[Asker::User], topic).await
+        self.get_peers(*topic.as_bytes()).await
     }
 
-    /// The same on behalf of others, who take turns.
-    pub async fn lookup_for(&self, askers: &[Asker], topic: Topic) -> Lookup {
-        self.get_peers(askers, *topic.as_bytes()).await
+    /// The same on behalf of others, who take turns; see [`Queued::behind`].
+    pub fn queue(&self, topic: Topic) -> Queued {
+        self.queue_key(*topic.as_bytes())
     }
 
     /// Asks for those who announced the blob.
     pub async fn lookup_blob(&self, blob: &BlobId) -> Lookup {
-        self.get_peers(&[Asker::User], sweep::key_of(blob)).await
+        self.get_peers(sweep::key_of(blob)).await
     }
 
-    async fn get_peers(&self, askers: &[Asker], key: [u8; 20]) -> Lookup {
-        let turn = self.turns.turn(Kind::Lookup, askers).await;
-        let answers = self.dht.get_peers(Id::from(key));
-        Lookup {
-            answers,
-            allowed: self.allowed,
-            _turn: turn,
+    async fn get_peers(&self, key: [u8; 20]) -> Lookup {
+        let mut queued = self.queue_key(key);
+        queued.behind(Asker::User);
+        queued.begun().await
+    }
+
+    fn queue_key(&self, key: [u8; 20]) -> Queued {
+        Queued {
+            dht: self.clone(),
+            key,
+            waiting: self.turns.wait(Kind::Lookup),
         }
     }
 
@@ -116,20 +127,42 @@ impl Dht {
         self.announce_for(&[Asker::User], topic, port).await
     }
 
-    /// The same on behalf of others, who take turns.
+    /// The same on behalf of others, of whom there is at least one, who take turns.
     pub async fn announce_for(
         &self,
         askers: &[Asker],
         topic: Topic,
         port: u16,
     ) -> Result<(), AnnounceError> {
-        let _turn = self.turns.turn(Kind::Announcement, askers).await;
+        let mut waiting = self.turns.wait(Kind::Announcement);
+        for asker in askers {
+            waiting.behind(*asker);
+        }
+        let _turn = waiting.turn().await;
         let announced = self
             .dht
             .announce_peer(Id::from(topic.as_bytes()), Some(port));
         let announced = announced.await;
         announced.map_err(|error| AnnounceError(error.to_string()))?;
         Ok(())
+    }
+}
+
+impl Queued {
+    /// Waits in this one's line, too, if it does not already: whichever comes first.
+    pub fn behind(&mut self, asker: Asker) {
+        self.waiting.behind(asker);
+    }
+
+    /// Waits until it has begun, which it does once. Nothing is lost if the future
+    /// is dropped before.
+    pub async fn begun(&mut self) -> Lookup {
+        let turn = self.waiting.turn().await;
+        Lookup {
+            answers: self.dht.dht.get_peers(Id::from(self.key)),
+            allowed: self.dht.allowed,
+            _turn: turn,
+        }
     }
 }
 

@@ -19,6 +19,9 @@ const QUERIES: usize = 8;
 /// Of these, at most so many of one kind.
 const OF_ONE_KIND: usize = 6;
 
+/// Lines in which one query waits at most.
+const LINES: usize = 16;
+
 /// On whose behalf the DHT is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Asker {
@@ -56,10 +59,14 @@ struct State {
 /// Those who wait for one kind of query.
 #[derive(Debug, Default)]
 struct Lines {
-    by_asker: HashMap<Asker, VecDeque<oneshot::Sender<Turn>>>,
+    by_asker: HashMap<Asker, VecDeque<Slot>>,
     /// Whose line is not empty, next first.
     order: VecDeque<Asker>,
 }
+
+/// Somebody who waits, in as many lines as there are askers, until one has it given
+/// a turn.
+type Slot = Arc<Mutex<Option<oneshot::Sender<Turn>>>>;
 
 /// The right to one query, until it is dropped.
 #[derive(Debug)]
@@ -68,8 +75,20 @@ pub(super) struct Turn {
     kind: Kind,
 }
 
-/// Somebody who waits, for the figures.
-struct Counted<'a>(&'a AtomicUsize);
+/// A query that waits for its turn.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    kind: Kind,
+    slot: Slot,
+    given: oneshot::Receiver<Turn>,
+    askers: Vec<Asker>,
+    counted: Option<Counted>,
+    turns: Turns,
+}
+
+/// Who waits is counted, for the figures.
+#[derive(Debug)]
+struct Counted(Turns, Kind);
 
 impl Kind {
     const fn index(self) -> usize {
@@ -88,15 +107,17 @@ impl Kind {
 }
 
 impl Turns {
-    /// Waits for a turn. What several want waits in the shortest of their lines:
-    /// who joins them from a long one does not hold them up.
-    pub async fn turn(&self, kind: Kind, askers: &[Asker]) -> Turn {
-        let _counted = Counted::new(&self.0.waiting[kind.index()]);
+    /// Lets a query wait, as yet in nobody's line.
+    pub fn wait(&self, kind: Kind) -> Waiting {
         let (give, given) = oneshot::channel();
-        self.lock().lines[kind.index()].push(askers, give);
-        self.give();
-        let turn = given.await;
-        turn.expect("whoever waits is dropped only when given a turn")
+        Waiting {
+            kind,
+            slot: Arc::new(Mutex::new(Some(give))),
+            given,
+            askers: Vec::new(),
+            counted: Some(Counted::new(self, kind)),
+            turns: self.clone(),
+        }
     }
 
     /// How many wait.
@@ -117,9 +138,8 @@ impl Turns {
         }
     }
 
-    /// Nothing can panic while the lock is held and half a change is made.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.state)
     }
 }
 
@@ -149,14 +169,12 @@ impl State {
 }
 
 impl Lines {
-    fn push(&mut self, askers: &[Asker], give: oneshot::Sender<Turn>) {
-        let waiting = |asker: &&Asker| self.by_asker.get(asker).map_or(0, VecDeque::len);
-        let asker = *askers.iter().min_by_key(waiting).unwrap_or(&Asker::User);
+    fn push(&mut self, asker: Asker, slot: Slot) {
         let line = self.by_asker.entry(asker).or_default();
         if line.is_empty() {
             self.order.push_back(asker);
         }
-        line.push_back(give);
+        line.push_back(slot);
     }
 
     /// The next one who still waits.
@@ -164,10 +182,11 @@ impl Lines {
         loop {
             let asker = self.order.pop_front()?;
             let line = self.by_asker.get_mut(&asker)?;
-            while line.front().is_some_and(oneshot::Sender::is_closed) {
-                line.pop_front();
-            }
-            let give = line.pop_front();
+            let give = std::iter::from_fn(|| line.pop_front()).find_map(|slot| {
+                // Another line may have been faster.
+                let give = lock(&slot).take()?;
+                (!give.is_closed()).then_some(give)
+            });
             if line.is_empty() {
                 self.by_asker.remove(&asker);
             } else {
@@ -180,6 +199,27 @@ impl Lines {
     }
 }
 
+impl Waiting {
+    /// Waits in this one's line, too, if it does not already. The shortest counts.
+    pub fn behind(&mut self, asker: Asker) {
+        if self.askers.len() >= LINES || self.askers.contains(&asker) {
+            return;
+        }
+        self.askers.push(asker);
+        let slot = Arc::clone(&self.slot);
+        self.turns.lock().lines[self.kind.index()].push(asker, slot);
+        self.turns.give();
+    }
+
+    /// Waits for the turn, which comes once. Nothing is lost if the future is
+    /// dropped before.
+    pub async fn turn(&mut self) -> Turn {
+        let turn = (&mut self.given).await;
+        self.counted = None;
+        turn.expect("whoever waits is let go only when given a turn")
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         self.turns.lock().under_way[self.kind.index()] -= 1;
@@ -187,23 +227,29 @@ impl Drop for Turn {
     }
 }
 
-impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+impl Counted {
+    fn new(turns: &Turns, kind: Kind) -> Self {
+        turns.0.waiting[kind.index()].fetch_add(1, Ordering::Relaxed);
+        Self(turns.clone(), kind)
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let Self(turns, kind) = self;
+        turns.0.waiting[kind.index()].fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Every change is complete before a panic could come, so what a poisoned lock
+/// guards is sound.
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
-    use futures_util::future::BoxFuture;
 
     use super::*;
 
@@ -211,17 +257,14 @@ mod tests {
     const OTHER: Asker = Asker::Connection(2);
     const THIRD: Asker = Asker::Connection(3);
 
-    fn wait(turns: &Turns, kind: Kind, askers: &'static [Asker]) -> BoxFuture<'static, Turn> {
-        let turns = turns.clone();
-        let mut waiting = async move { turns.turn(kind, askers).await }.boxed();
-        match waiting.as_mut().now_or_never() {
-            Some(turn) => std::future::ready(turn).boxed(),
-            None => waiting,
-        }
+    fn wait(turns: &Turns, kind: Kind, askers: &[Asker]) -> Waiting {
+        let mut waiting = turns.wait(kind);
+        askers.iter().for_each(|asker| waiting.behind(*asker));
+        waiting
     }
 
-    fn taken(waiting: &mut BoxFuture<'static, Turn>) -> Option<Turn> {
-        waiting.now_or_never()
+    fn taken(waiting: &mut Waiting) -> Option<Turn> {
+        waiting.turn().now_or_never()
     }
 
     /// Lookups that took all places they may.
@@ -246,15 +289,22 @@ mod tests {
     }
 
     #[test]
-    fn whoever_joins_from_a_long_line_does_not_hold_up_those_there() {
+    fn what_two_want_waits_for_the_shorter_line_whenever_the_second_comes() {
         let turns = Turns::default();
         let mut under_way = busy(&turns);
         let _flood: Vec<_> = (0..300)
             .map(|_| wait(&turns, Kind::Lookup, &[FLOOD]))
             .collect();
-        let mut shared = wait(&turns, Kind::Lookup, &[FLOOD, OTHER]);
+        let mut shared = wait(&turns, Kind::Lookup, &[FLOOD]);
+        shared.behind(OTHER);
+        assert_eq!(turns.waiting(Kind::Lookup), 301);
         under_way.truncate(OF_ONE_KIND - 2);
         assert!(taken(&mut shared).is_some());
+        // It does not come up again in the longer one.
+        under_way.clear();
+        assert_eq!(turns.waiting(Kind::Lookup), 300);
+        drop(shared);
+        assert_eq!(turns.waiting(Kind::Lookup), 300);
     }
 
     #[test]
