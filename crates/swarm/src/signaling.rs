@@ -114,7 +114,6 @@ impl Swarm {
             (Whisper::WebRtc(Signal::Offer(offer)), None) => {
                 self.on_offer(meeting, place.number, offer, you);
             }
-            (Whisper::WebRtc(Signal::Offer(_)), Some(_)) => {}
             (Whisper::WebRtc(signal), Some((id, Carrier::Driver))) => {
                 self.on_answered(relay, topic, member);
                 self.on_channel_signal(id, signal);
@@ -158,14 +157,18 @@ impl Swarm {
 
     /// What the other end of a data channel says to this one's driver.
     fn on_channel_signal(&mut self, connection: ConnectionId, signal: Signal) {
-        if let Signal::Candidate { candidate, .. } = &signal {
-            let Some(known) = self.connections.get_mut(&connection) else {
-                return;
-            };
-            known.signals.candidates += 1;
-            let few = known.signals.candidates <= self.config.limits.candidates;
-            if !few || candidate.len() > CANDIDATE_LEN {
-                return;
+        match &signal {
+            Signal::Offer(_) => return,
+            Signal::Answer(_) => {}
+            Signal::Candidate { candidate, .. } => {
+                let Some(known) = self.connections.get_mut(&connection) else {
+                    return;
+                };
+                known.signals.candidates += 1;
+                let few = known.signals.candidates <= self.config.limits.candidates;
+                if !few || candidate.len() > CANDIDATE_LEN {
+                    return;
+                }
             }
         }
         self.outputs
@@ -216,11 +219,11 @@ impl Swarm {
 
     /// Connections to a member that are carried so.
     fn met_by(&self, like: &Meeting, carrier: Carrier) -> usize {
-        let carried = self.connections.values().filter(|of| of.carrier == carrier);
+        let such = self.connections.values().filter(|of| of.carrier == carrier);
         let same = |of: &&Meeting| {
             (of.relay, of.topic, of.member) == (like.relay, like.topic, like.member)
         };
-        carried.filter_map(Connection::meeting).filter(same).count()
+        such.filter_map(Connection::meeting).filter(same).count()
     }
 
     fn signal_key(&self, topic: Topic) -> Option<SignalKey> {
