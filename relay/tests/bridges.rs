@@ -11,12 +11,17 @@ use std::time::Duration;
 
 use common::native::{CONTENT, Native, dht_config};
 use common::{Peer, Relay, TOPIC, config, signal};
+use futures_util::StreamExt as _;
 use mainline::Testnet;
 use samara_core::identity::Role;
 use samara_core::message::{ErrorCode, Reach};
 use samara_core::{MemberId, Message, PeerSecret, RequestId, Topic};
 use samara_node::{Dht, Path, WebRtcConfig};
 use samara_relay::{Config, Server};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_tungstenite::accept_async;
 
 /// A DHT that names relays for topics. They announce ports they are told, which
 /// here are known only once they listen, so the test announces for them.
@@ -51,7 +56,7 @@ impl Names {
         });
         config.limits.lookup_again_first = Duration::from_millis(500);
         config.limits.lookup_again_most = Duration::from_millis(500);
-        config.limits.bridge_again_first = Duration::from_millis(100);
+        config.limits.relay_again_first = Duration::from_millis(100);
     }
 }
 
@@ -217,6 +222,82 @@ async fn a_relay_that_comes_back_has_a_bridge_again() {
     b.greet().await;
     let (b_id, _) = b.join().await;
     assert_eq!(hears(&mut a).await, joined(b_id));
+}
+
+/// What is there breaks off before and after it is a WebSocket, as it may while a
+/// relay starts behind a proxy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_whose_handshake_broke_is_dialed_again_soon() {
+    let names = Names::new().await;
+    let ours = names.relay().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let theirs = listener.local_addr().unwrap();
+    names.dht.announce(TOPIC, theirs.port()).await.unwrap();
+    let mut a = ours.peer().await;
+    a.join().await;
+
+    reset(accepts(&listener).await);
+    drop(accepts(&listener).await);
+    answers(&listener, "502 Bad Gateway").await;
+    let socket = accepts(&listener).await;
+    let mut socket = accept_async(socket).await.unwrap();
+    let said = socket.next().await.unwrap().unwrap().into_data();
+    let said = Message::decode(&said).unwrap();
+    assert!(matches!(said, Message::Handshake(_)), "{said:?}");
+    reset(socket.into_inner());
+    drop(listener);
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(&dir);
+    config.listen = theirs;
+    let _server = Server::start(config).await.unwrap();
+    let mut b = Peer::dial(theirs).await;
+    b.greet().await;
+    let (b_id, _) = b.join().await;
+    assert_eq!(hears(&mut a).await, joined(b_id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_answers_and_is_no_relay_is_left_alone() {
+    let names = Names::new().await;
+    let ours = names.relay().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    names.dht.announce(TOPIC, port).await.unwrap();
+    let mut a = ours.peer().await;
+    a.join().await;
+    answers(&listener, "404 Not Found").await;
+    let before = ours.metric("samara_dht_lookups_total").await;
+    let looked_up = async {
+        while ours.metric("samara_dht_lookups_total").await < before + 4 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = listener.accept() => panic!("it is dialed again"),
+        () = looked_up => {}
+    }
+}
+
+async fn accepts(listener: &TcpListener) -> TcpStream {
+    let accepted = timeout(Duration::from_secs(20), listener.accept()).await;
+    accepted.expect("it is dialed").unwrap().0
+}
+
+/// Resets a connection, as a machine does that knows nothing of it.
+fn reset(socket: TcpStream) {
+    socket.set_zero_linger().unwrap();
+}
+
+/// Gives the next request this answer.
+async fn answers(listener: &TcpListener, status: &str) {
+    let mut socket = accepts(listener).await;
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(socket.read_u8().await.unwrap());
+    }
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+    socket.write_all(answer.as_bytes()).await.unwrap();
 }
 
 /// Both relays carry what two members have no direct path for.
@@ -468,7 +549,7 @@ async fn a_relay_may_have_so_much_under_way_for_a_member_and_no_more() {
         liar.forwards(1, stuck_id, WINDOW).await;
         forwarded += 1;
         assert!(forwarded < 1000, "nobody takes so much");
-        match tokio::time::timeout(Duration::from_secs(3), liar.0.recv()).await {
+        match timeout(Duration::from_secs(3), liar.0.recv()).await {
             Ok(Message::Taken { from, bytes, .. }) => {
                 assert_eq!((from, bytes as usize), (MemberId(1), WINDOW.len()));
             }
