@@ -288,6 +288,7 @@ async fn accepts(listener: &TcpListener) -> TcpStream {
 /// Resets a connection, as a machine does that knows nothing of it.
 fn reset(socket: TcpStream) {
     socket.set_zero_linger().unwrap();
+    drop(socket);
 }
 
 /// Gives the next request this answer.
