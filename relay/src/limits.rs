@@ -23,6 +23,11 @@ pub struct Limits {
     pub ping_after: Duration,
     /// Nothing received for this long: the connection is cut.
     pub cut_after: Duration,
+    /// The same of a bridge to another relay. A relay answers from its own
+    /// machine, and its members are shown here until it counts as gone.
+    pub bridge_ping_after: Duration,
+    /// Nothing received on a bridge for this long: it is cut.
+    pub bridge_cut_after: Duration,
     /// One write that the other end does not take for this long ends the
     /// connection.
     pub write: Duration,
@@ -77,14 +82,12 @@ pub struct Limits {
     pub relay_dials: usize,
     /// From dialing such an address to a WebSocket.
     pub relay_dial: Duration,
-    /// Before dialing an address again where no relay was.
-    pub relay_again: Duration,
-    /// The same where nothing answered, or a relay that had no place.
-    pub relay_again_soon: Duration,
-    /// Before dialing a relay again whose bridge ended; doubles each time.
-    pub bridge_again_first: Duration,
-    /// The longest wait before that.
-    pub bridge_again_most: Duration,
+    /// Before dialing an address again where nothing answered, or the handshake
+    /// or the bridge broke, or a relay had no place; doubles each time.
+    pub relay_again_first: Duration,
+    /// The longest wait before that, after which only the DHT has an address
+    /// dialed again; and the wait where something other than a relay answered.
+    pub relay_again_most: Duration,
     /// A bridge with nobody in a room of both relays is closed after so long.
     pub bridge_idle: Duration,
     /// Topics that one connection's JOINs have looked up in the DHT at once, in
@@ -113,6 +116,8 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             ping_after: Duration::from_secs(30),
             cut_after: Duration::from_secs(75),
+            bridge_ping_after: Duration::from_secs(15),
+            bridge_cut_after: Duration::from_secs(30),
             write: Duration::from_mins(1),
             rooms_per_connection: 256,
             members_per_room: 4096,
@@ -136,10 +141,8 @@ impl Default for Limits {
             relay_addresses: 4096,
             relay_dials: 16,
             relay_dial: Duration::from_secs(5),
-            relay_again: Duration::from_mins(15),
-            relay_again_soon: Duration::from_mins(1),
-            bridge_again_first: Duration::from_secs(1),
-            bridge_again_most: Duration::from_mins(1),
+            relay_again_first: Duration::from_secs(2),
+            relay_again_most: Duration::from_mins(15),
             bridge_idle: Duration::from_mins(2),
             lookups_per_minute: rate(30),
             lookup_again_first: Duration::from_mins(1),

@@ -1,4 +1,4 @@
-//! Dials what the DHT names, and dials relays again whose bridge ended.
+//! Dials what the DHT names, and dials again where that may help.
 
 use std::net::SocketAddrV4;
 use std::time::Duration;
@@ -6,60 +6,39 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use samara_core::PeerId;
 use samara_core::identity::Role;
-use tokio::time::{Instant, sleep, timeout};
-use tokio_tungstenite::connect_async_with_config;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::tungstenite::http::StatusCode;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
+use super::book::Outcome;
 use super::carry::{self, Went};
 use super::frame;
 use super::{Bridges, ENDPOINT, longest};
 use crate::ending::Ending;
 
-/// So often in a row a relay is dialed in vain before it counts as gone.
-const IN_VAIN: u32 = 8;
+/// A bridge that lasted so long was not in vain.
+const LASTED: Duration = Duration::from_mins(1);
 
 /// Looks after one address until it needs no looking after.
 pub(super) async fn run(bridges: Bridges, address: SocketAddrV4) {
-    let limits = &bridges.0.limits;
-    let mut in_vain = 0;
-    let mut was_relay = false;
+    let mut outcome = dial(&bridges, address, false).await;
     loop {
-        let dialed = Instant::now();
-        let (again_in, went) = match dial(&bridges, address).await {
-            Err(again_in) => (again_in, None),
-            Ok(went) => (limits.relay_again, Some(went)),
+        let again = bridges.book().came(address, outcome);
+        if let Outcome::Elsewhere(relay) = outcome {
+            share(&bridges, relay);
+        }
+        let Some(at) = again else {
+            return;
         };
-        if let Some(went) = &went {
-            if went.ending == Ending::Bridged
-                && let Some(relay) = went.relay
-            {
-                bridges.book().is_relay(address, relay);
-                return share(&bridges, relay);
-            }
-            was_relay |= went.opened;
-            if went.opened && dialed.elapsed() > limits.bridge_again_most {
-                in_vain = 0;
-            }
-        }
-        // Whoever did what no relay may is left alone for as long as whoever is none.
-        let left_alone = went.is_some_and(|went| went.ending.is_a_cut() || !went.opened);
-        if left_alone || !was_relay || in_vain == IN_VAIN {
-            let until = Instant::now() + again_in;
-            return bridges.book().is_no_relay(address, until);
-        }
+        sleep_until(at).await;
         let is_needed = |topic: &_| bridges.0.rooms.has(topic);
-        if !bridges.book().again(address, is_needed) {
+        if !bridges.book().again(address, at, is_needed) {
             return;
         }
-        sleep(wait(
-            limits.bridge_again_first,
-            limits.bridge_again_most,
-            in_vain,
-        ))
-        .await;
-        in_vain += 1;
+        outcome = dial(&bridges, address, true).await;
     }
 }
 
@@ -73,44 +52,87 @@ fn share(bridges: &Bridges, relay: PeerId) {
     }
 }
 
-/// How a bridge went; or, where no WebSocket came about, when to try again.
-async fn dial(bridges: &Bridges, address: SocketAddrV4) -> Result<Went, Duration> {
-    let limits = &bridges.0.limits;
-    let socket = {
-        let Ok(_place) = bridges.0.dials.acquire().await else {
-            return Err(limits.relay_again);
-        };
-        let longest = longest(limits);
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(longest))
-            .max_frame_size(Some(longest));
-        let url = format!("ws://{address}{ENDPOINT}");
-        let dialed = connect_async_with_config(url, Some(config), true);
-        match timeout(limits.relay_dial, dialed).await {
-            Ok(Ok((socket, _))) => socket,
-            // It may be starting, or have no place just now.
-            Ok(Err(Error::Io(_))) => return Err(limits.relay_again_soon),
-            Ok(Err(Error::Http(answer))) if answer.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                return Err(limits.relay_again_soon);
-            }
-            // Most of what the DHT names is no relay.
-            Ok(Err(_)) | Err(_) => return Err(limits.relay_again),
-        }
+/// Dials, and carries the bridge there is then to its end.
+async fn dial(bridges: &Bridges, address: SocketAddrV4, again: bool) -> Outcome {
+    let socket = match connect(bridges, address, again).await {
+        Ok(socket) => socket,
+        Err(outcome) => return outcome,
     };
     let (sink, stream) = socket.split();
     let sink = frame::to_tungstenite(sink);
     let stream = frame::from_tungstenite(stream);
+    let dialed = Instant::now();
     let went = carry::run(bridges, sink, stream, Role::Dialer, |relay| {
         bridges.book().is_held(address, relay);
         share(bridges, relay);
     });
-    Ok(went.await)
+    came_of(&went.await, dialed.elapsed() > LASTED)
 }
 
-/// The wait after so many in vain, with up to a quarter more, or many that lost
-/// a relay at once would come back at once.
-fn wait(first: Duration, most: Duration, in_vain: u32) -> Duration {
-    let wait = first.saturating_mul(1 << in_vain.min(16)).min(most);
-    let random = getrandom::u32().expect("the system gave random bytes at the start too");
-    wait + wait.mul_f64(0.25 * f64::from(random) / f64::from(u32::MAX))
+async fn connect(
+    bridges: &Bridges,
+    address: SocketAddrV4,
+    again: bool,
+) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Outcome> {
+    let limits = &bridges.0.limits;
+    // What is dialed in vain holds up nothing that the DHT has just named.
+    let redials = again.then_some(&bridges.0.redials);
+    let _place = match redials {
+        Some(redials) => redials.acquire().await.ok(),
+        None => None,
+    };
+    let Ok(_place) = bridges.0.dials.acquire().await else {
+        return Err(Outcome::InVain);
+    };
+    let longest = longest(limits);
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(longest))
+        .max_frame_size(Some(longest));
+    let url = format!("ws://{address}{ENDPOINT}");
+    let dialed = connect_async_with_config(url, Some(config), true);
+    match timeout(limits.relay_dial, dialed).await {
+        Ok(Ok((socket, _))) => Ok(socket),
+        // It may be starting, or the way to it broken.
+        Err(_) | Ok(Err(Error::Io(_) | Error::Protocol(ProtocolError::HandshakeIncomplete))) => {
+            Err(Outcome::InVain)
+        }
+        // A relay without a place says so, a proxy that its relay is gone.
+        Ok(Err(Error::Http(answer))) if answer.status().is_server_error() => Err(Outcome::InVain),
+        // Most of what the DHT names is no relay.
+        Ok(Err(_)) => Err(Outcome::NoRelay),
+    }
+}
+
+/// Whether it may go better another time.
+fn came_of(went: &Went, lasted: bool) -> Outcome {
+    match went.ending {
+        Ending::Bridged => went.relay.map_or(Outcome::InVain, Outcome::Elsewhere),
+        Ending::Closed
+        | Ending::Broken
+        | Ending::LateHandshake
+        | Ending::Silent
+        | Ending::Slow
+        | Ending::Full
+        | Ending::Idle
+        | Ending::Stopping => {
+            if went.opened && lasted {
+                Outcome::Ended
+            } else {
+                Outcome::InVain
+            }
+        }
+        Ending::NoHandshake
+        | Ending::NoProof
+        | Ending::Text
+        | Ending::Malformed
+        | Ending::Unexpected
+        | Ending::Flood
+        | Ending::LongSignal
+        | Ending::NotProven
+        | Ending::Overdrawn
+        | Ending::Crowd
+        | Ending::Version
+        | Ending::Myself
+        | Ending::Protocol => Outcome::NoRelay,
+    }
 }

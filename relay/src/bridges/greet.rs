@@ -2,7 +2,7 @@
 
 use futures_util::{Sink, SinkExt as _, Stream};
 use samara_core::identity::{Greeting, Proof, Role};
-use samara_core::message::{Features, Handshake, Nonce, PROTOCOL_VERSION};
+use samara_core::message::{ErrorCode, Features, Handshake, Nonce, PROTOCOL_VERSION};
 use samara_core::{Message, PeerId, PeerSecret};
 
 use super::frame::{Broken, Frame, frame};
@@ -47,6 +47,9 @@ where
                     (theirs, ours.nonce)
                 }
                 // It says why not.
+                Message::Error { code, .. } if code == ErrorCode::VERSION => {
+                    return Err(Ending::Version);
+                }
                 Message::Error { .. } => return Err(Ending::Closed),
                 _ => return Err(Ending::NoHandshake),
             }

@@ -55,6 +55,7 @@ struct Inner {
     open: Open,
     book: Mutex<Book>,
     dials: Semaphore,
+    redials: Semaphore,
     /// How many members all bridges may tell of.
     told: Budget,
     tasks: TaskTracker,
@@ -72,8 +73,9 @@ impl Bridges {
     ) -> Self {
         Self(Arc::new(Inner {
             open: Open::new(limits.bridges),
-            book: Mutex::new(Book::new(limits.relay_addresses)),
+            book: Mutex::new(Book::new(&limits)),
             dials: Semaphore::new(limits.relay_dials),
+            redials: Semaphore::new(limits.relay_dials.div_ceil(2)),
             told: Budget::new(limits.told_per_second_by_all, limits.told_at_once),
             secret,
             rooms,
