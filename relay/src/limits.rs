@@ -26,6 +26,11 @@ pub struct Limits {
     pub ping_after: Duration,
     /// Nothing received for this long: the connection is cut.
     pub cut_after: Duration,
+    /// The same of a bridge to another relay. A relay answers from its own
+    /// machine, and its members are shown here until it counts as gone.
+    pub bridge_ping_after: Duration,
+    /// Nothing received on a bridge for this long: it is cut.
+    pub bridge_cut_after: Duration,
     /// One write that the other end does not take for this long ends the
     /// connection.
     pub write: Duration,
@@ -119,6 +124,8 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             ping_after: Duration::from_secs(30),
             cut_after: Duration::from_secs(75),
+            bridge_ping_after: Duration::from_secs(15),
+            bridge_cut_after: Duration::from_secs(30),
             write: Duration::from_mins(1),
             rooms_per_connection: 256,
             members_per_room: 4096,

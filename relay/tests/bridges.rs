@@ -11,12 +11,18 @@ use std::time::Duration;
 
 use common::native::{CONTENT, Native, dht_config};
 use common::{Peer, Relay, TOPIC, config, signal};
+use futures_util::StreamExt as _;
 use mainline::Testnet;
 use samara_core::identity::Role;
 use samara_core::message::{ErrorCode, Reach};
 use samara_core::{MemberId, Message, PeerSecret, RequestId, Topic};
 use samara_node::{Dht, Path, WebRtcConfig};
 use samara_relay::{Config, Server};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::{accept_async, connect_async};
 
 /// A DHT that names relays for topics. They announce ports they are told, which
 /// here are known only once they listen, so the test announces for them.
@@ -51,7 +57,7 @@ impl Names {
         });
         config.limits.lookup_again_first = Duration::from_millis(500);
         config.limits.lookup_again_most = Duration::from_millis(500);
-        config.limits.bridge_again_first = Duration::from_millis(100);
+        config.limits.relay_again_first = Duration::from_millis(100);
     }
 }
 
@@ -219,6 +225,83 @@ async fn a_relay_that_comes_back_has_a_bridge_again() {
     assert_eq!(hears(&mut a).await, joined(b_id));
 }
 
+/// What is there breaks off before and after it is a WebSocket, as it may while a
+/// relay starts behind a proxy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_whose_handshake_broke_is_dialed_again_soon() {
+    let names = Names::new().await;
+    let ours = names.relay().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let theirs = listener.local_addr().unwrap();
+    names.dht.announce(TOPIC, theirs.port()).await.unwrap();
+    let mut a = ours.peer().await;
+    a.join().await;
+
+    reset(accepts(&listener).await);
+    drop(accepts(&listener).await);
+    answers(&listener, "502 Bad Gateway").await;
+    let socket = accepts(&listener).await;
+    let mut socket = accept_async(socket).await.unwrap();
+    let said = socket.next().await.unwrap().unwrap().into_data();
+    let said = Message::decode(&said).unwrap();
+    assert!(matches!(said, Message::Handshake(_)), "{said:?}");
+    reset(socket.into_inner());
+    drop(listener);
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(&dir);
+    config.listen = theirs;
+    let _server = Server::start(config).await.unwrap();
+    let mut b = Peer::dial(theirs).await;
+    b.greet().await;
+    let (b_id, _) = b.join().await;
+    assert_eq!(hears(&mut a).await, joined(b_id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_answers_and_is_no_relay_is_left_alone() {
+    let names = Names::new().await;
+    let ours = names.relay().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    names.dht.announce(TOPIC, port).await.unwrap();
+    let mut a = ours.peer().await;
+    a.join().await;
+    answers(&listener, "404 Not Found").await;
+    let before = ours.metric("samara_dht_lookups_total").await;
+    let looked_up = async {
+        while ours.metric("samara_dht_lookups_total").await < before + 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = listener.accept() => panic!("it is dialed again"),
+        () = looked_up => {}
+    }
+}
+
+async fn accepts(listener: &TcpListener) -> TcpStream {
+    let accepted = timeout(Duration::from_secs(20), listener.accept()).await;
+    accepted.expect("it is dialed").unwrap().0
+}
+
+/// Resets a connection, as a machine does that knows nothing of it.
+fn reset(socket: TcpStream) {
+    socket.set_zero_linger().unwrap();
+    drop(socket);
+}
+
+/// Gives the next request this answer.
+async fn answers(listener: &TcpListener, status: &str) {
+    let mut socket = accepts(listener).await;
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(socket.read_u8().await.unwrap());
+    }
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+    socket.write_all(answer.as_bytes()).await.unwrap();
+}
+
 /// Both relays carry what two members have no direct path for.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_goes_through_both_relays_where_there_is_no_other_way() {
@@ -294,9 +377,13 @@ impl Liar {
     }
 
     async fn says_members(&mut self, members: &[u64]) {
+        self.says_members_of(TOPIC, members).await;
+    }
+
+    async fn says_members_of(&mut self, topic: Topic, members: &[u64]) {
         let members = members.iter().map(|id| (MemberId(*id), Reach::WEBRTC));
         let members = Message::Members {
-            topic: TOPIC,
+            topic,
             you: MemberId(0),
             members: members.collect(),
         };
@@ -418,6 +505,132 @@ async fn a_relay_that_floods_is_read_slowly() {
     assert!(told <= 16, "told of {told} changes");
 }
 
+/// Members that many relays make up cost no more than those of a few.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_relays_together_tell_of_so_many_members_in_a_second() {
+    let relay = Relay::with_limits(|limits| {
+        limits.told_per_second_by_all = 10.try_into().unwrap();
+        limits.told_at_once = 8.try_into().unwrap();
+    })
+    .await;
+    let mut a = relay.peer().await;
+    a.join().await;
+    let mut liars = Vec::new();
+    for _ in 0..4 {
+        liars.push(Liar::opened(&relay).await);
+    }
+    let begun = Instant::now();
+    for (liar, first) in liars.iter_mut().zip([10, 20, 30, 40]) {
+        let members: Vec<_> = (first..first + 8).collect();
+        liar.says_members(&members).await;
+    }
+    for _ in 0..32 {
+        assert!(matches!(hears(&mut a).await, Message::Joined { .. }));
+    }
+    // Eight at once, and 24 at ten a second.
+    assert!(begun.elapsed() >= Duration::from_millis(2300));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_sends_so_many_messages_in_a_second() {
+    let relay = Relay::with_limits(|limits| {
+        limits.bridge_messages_per_second = 20.try_into().unwrap();
+    })
+    .await;
+    let mut a = relay.peer().await;
+    let (a_id, _) = a.join().await;
+    let mut liar = Liar::opened(&relay).await;
+    let begun = Instant::now();
+    liar.says_members(&[1]).await;
+    for _ in 0..79 {
+        liar.forwards(1, a_id, b"one of many").await;
+    }
+    assert_eq!(hears(&mut a).await, joined(MemberId(1)));
+    for _ in 0..79 {
+        assert_eq!(hears(&mut a).await, signal(MemberId(1), "one of many"));
+    }
+    // Forty at once, and forty at twenty a second. It is not cut for it.
+    assert!(begun.elapsed() >= Duration::from_millis(1900));
+    assert_eq!(relay.metric("samara_bridges").await, 1);
+}
+
+/// Rooms that nobody here is in cost memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn relays_name_so_many_rooms_that_nobody_here_is_in() {
+    let relay = Relay::with_limits(|limits| limits.bridged_rooms = 2).await;
+    let mut a = relay.peer().await;
+    a.join().await;
+    let mut liar = Liar::opened(&relay).await;
+    let topics = [1, 2, 3].map(|topic| Topic::from_bytes([topic; 20]));
+    for topic in topics {
+        liar.says_members_of(topic, &[7]).await;
+    }
+    // This one has somebody here.
+    liar.says_members(&[8]).await;
+    assert_eq!(hears(&mut a).await, joined(MemberId(8)));
+    let known = vec![(MemberId(7), Reach::WEBRTC)];
+    assert_eq!(a.join_at(topics[1]).await.1, known);
+    assert_eq!(a.join_at(topics[2]).await.1, []);
+
+    // There is a place again once one has somebody here.
+    let more = Topic::from_bytes([4; 20]);
+    liar.says_members_of(more, &[7]).await;
+    liar.says_members(&[8, 9]).await;
+    assert_eq!(hears(&mut a).await, joined(MemberId(9)));
+    assert_eq!(a.join_at(more).await.1, known);
+}
+
+/// It dials again until another has left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_without_a_place_lets_another_in_later() {
+    let names = Names::new().await;
+    let ours = names.relay().await;
+    let theirs = Relay::with_limits(|limits| limits.bridges = 2).await;
+    names.name(TOPIC, &theirs).await;
+    // Half of them are for those that it dials itself.
+    let first = Liar::opened(&theirs).await;
+    let url = format!("ws://{}/bridge", theirs.addr());
+    match connect_async(url).await {
+        Err(Error::Http(answer)) => assert_eq!(answer.status(), 503),
+        other => panic!("{other:?}"),
+    }
+    let (mut a, mut b) = (ours.peer().await, theirs.peer().await);
+    a.join().await;
+    let (b_id, _) = b.join().await;
+    while ours.metric("samara_dht_lookups_total").await < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ours.metric("samara_bridges_total").await, 0);
+    drop(first);
+    assert_eq!(hears(&mut a).await, joined(b_id));
+}
+
+/// Its machine may have lost the network, which closes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_answers_no_ping_is_gone() {
+    let relay = Relay::with_limits(|limits| {
+        limits.bridge_ping_after = Duration::from_millis(300);
+        limits.bridge_cut_after = Duration::from_secs(1);
+    })
+    .await;
+    let mut a = relay.peer().await;
+    let (a_id, _) = a.join().await;
+    let (mut mute, mut idle) = (Liar::opened(&relay).await, Liar::opened(&relay).await);
+    mute.says_members(&[1]).await;
+    assert_eq!(hears(&mut a).await, joined(MemberId(1)));
+    idle.says_members(&[2]).await;
+    assert_eq!(hears(&mut a).await, joined(MemberId(2)));
+    assert!(matches!(idle.0.recv().await, Message::Members { .. }));
+    // Reading answers pings, and nothing else is said.
+    tokio::select! {
+        said = idle.0.recv() => panic!("{said:?}"),
+        heard = hears(&mut a) => assert_eq!(heard, left(MemberId(1))),
+    }
+    a.send(&signal(MemberId(2), "are you there?")).await;
+    let forwarded = idle.0.recv().await;
+    assert!(matches!(forwarded, Message::Forward { from, .. } if from == a_id));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_is_cut_for_what_is_never_right() {
     let relay = Relay::with_limits(|limits| {
@@ -468,7 +681,7 @@ async fn a_relay_may_have_so_much_under_way_for_a_member_and_no_more() {
         liar.forwards(1, stuck_id, WINDOW).await;
         forwarded += 1;
         assert!(forwarded < 1000, "nobody takes so much");
-        match tokio::time::timeout(Duration::from_secs(3), liar.0.recv()).await {
+        match timeout(Duration::from_secs(3), liar.0.recv()).await {
             Ok(Message::Taken { from, bytes, .. }) => {
                 assert_eq!((from, bytes as usize), (MemberId(1), WINDOW.len()));
             }

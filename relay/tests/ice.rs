@@ -7,6 +7,7 @@ mod common;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use common::log::Log;
 use common::{Peer, Relay};
 use rtc_stun::message::{BINDING_REQUEST, Getter as _, Message as Stun, TransactionId};
 use rtc_stun::xoraddr::XorMappedAddress;
@@ -66,6 +67,30 @@ async fn credentials_are_renewed_before_they_end() {
     let second = servers(&mut peer).await;
     assert!(told.elapsed() < Duration::from_millis(1900));
     assert_ne!(first, second);
+}
+
+/// Peers would leave some out, and the operator would wonder.
+#[tokio::test]
+async fn whoever_names_more_servers_than_peers_use_is_warned() {
+    for (stun, is_warned) in [(7, false), (8, true)] {
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone());
+        let _logged = tracing::subscriber::set_default(subscriber.finish());
+        let relay = Relay::with(|config| {
+            turn(config, Duration::from_mins(10));
+            let named = (0..stun).map(|host| format!("stun{host}.example:3478"));
+            config.ice.stun = named.map(|named| IceUrl::stun(&named).unwrap()).collect();
+        })
+        .await;
+        let warning = "peers use 8 STUN and TURN servers of 9, TURN first";
+        let log = log.text();
+        assert_eq!(log.contains(warning), is_warned, "{log}");
+        let mut peer = Peer::dial(relay.addr()).await;
+        peer.greet_with(Features::ICE).await;
+        let (_, servers) = servers(&mut peer).await;
+        assert_eq!(servers.len(), 1 + stun);
+        assert!(servers[0].url.starts_with("turn:"));
+    }
 }
 
 #[tokio::test]

@@ -6,36 +6,11 @@
 
 mod common;
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
+use common::log::Log;
 use common::{Relay, TOPIC, signal};
 use samara_core::BlobId;
 use samara_core::Message;
 use samara_core::message::Hops;
-use tracing_subscriber::fmt::MakeWriter;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 #[tokio::test]
 async fn the_log_names_no_topic_no_blob_and_no_address() {
@@ -57,7 +32,7 @@ async fn the_log_names_no_topic_no_blob_and_no_address() {
     b.until_closed().await;
     relay.server.shutdown().await;
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("connection opened"), "{log}");
     let (topic, blob) = (TOPIC.to_string(), blob.to_string());
     let plain = format!("{:?}", TOPIC.as_bytes());

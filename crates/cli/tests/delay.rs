@@ -1,28 +1,19 @@
 //! A long path that loses packets, between real processes: several data
 //! channels are used, and what comes is what was sent.
 //!
-//! Needs root and `/dev/net/tun` and does nothing where they are not; what a
-//! path costs is measured by `cargo xtask lanes`.
+//! Needs root and `/dev/net/tun`; what a path costs is measured by `cargo xtask
+//! lanes`.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 mod common;
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use common::{Desk, MIB};
 use samara_line::{Line, NEAR, Places};
 use serde_json::Value;
-
-/// Whether namespaces and lines between them can be made here.
-fn may_be_made() -> bool {
-    let id = Command::new("id").arg("-u").output().unwrap();
-    let iproute = Command::new("ip").arg("-V").output();
-    id.stdout == b"0\n" && Path::new("/dev/net/tun").exists() && iproute.is_ok()
-}
 
 /// Fetches a file over a path; the most data channels the reader had.
 fn fetch(line: Line, len: usize, more: &[&str]) -> u64 {
@@ -64,11 +55,8 @@ fn fetch(line: Line, len: usize, more: &[&str]) -> u64 {
 }
 
 #[test]
+#[ignore = "needs root, iproute2 and /dev/net/tun: cargo xtask test"]
 fn a_long_path_that_loses_packets_is_filled_by_several_channels() {
-    if !may_be_made() {
-        eprintln!("no line can be made here: this needs root, iproute2 and /dev/net/tun");
-        return;
-    }
     let line = Line {
         delay: Duration::from_millis(25),
         lost_per_million: 5_000,

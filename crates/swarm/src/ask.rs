@@ -143,6 +143,9 @@ impl Swarm {
         let least = if peer.sends_parts() { 1 } else { LEAST_WHOLE };
         let asked = asking.requests.len();
         let room = match asking.pace.window() {
+            // Of several a busy source would choose, and what is played first
+            // might come last.
+            None if self.wanted.is_played() => false,
             None => asked < self.wanted.share().min(FIRST_REQUESTS),
             Some(window) => asking.owed < window.min(limits.owed_most),
         };

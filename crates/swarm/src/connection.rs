@@ -34,6 +34,18 @@ pub(crate) struct Connection {
     pub(crate) scope: Scope,
     /// Beside another data channel to the same peer.
     pub(crate) lane: bool,
+    /// Signals of the session, where two met through a room.
+    pub(crate) signals: Signals,
+}
+
+/// How many signals a session had.
+#[derive(Default)]
+pub(crate) struct Signals {
+    pub(crate) sent: u32,
+    /// The number of the last that came.
+    pub(crate) heard: u32,
+    /// Candidates that came.
+    pub(crate) candidates: usize,
 }
 
 /// A message handed to the driver.
@@ -337,6 +349,7 @@ impl Connection {
             moved_at: Time::default(),
             scope,
             lane: false,
+            signals: Signals::default(),
         }
     }
 

@@ -44,6 +44,9 @@ pub struct Limits {
     pub dials_per_transfer: usize,
     /// Data channels with one peer at once.
     pub channels: usize,
+    /// ICE candidates taken from the other end of a data channel: each is an
+    /// address that packets are sent to.
+    pub candidates: usize,
     /// Requests unanswered by one source, however fast.
     pub requests_in_flight: usize,
     /// Bytes asked of one source and not yet there, however fast.
@@ -107,6 +110,7 @@ impl Default for Limits {
             connections: 256,
             dials_per_transfer: 16,
             channels: 8,
+            candidates: 32,
             requests_in_flight: 48,
             owed_most: 32 << 20,
             requests_in_circuit: 2,

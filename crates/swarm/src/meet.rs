@@ -9,13 +9,14 @@ use alloc::vec::Vec;
 
 use rand_core::Rng as _;
 use samara_core::message::{Features, Reach};
-use samara_core::{MemberId, Message, Topic};
+use samara_core::{MemberId, Message, PeerId, Topic};
 
 use crate::Swarm;
 use crate::connection::{Carrier, Connection, Meeting, Origin, Peer, Scope, Stage};
 use crate::detour::Direct;
 use crate::face::{Address, Cause, ConnectionId, Output, Path, TransferId};
 use crate::greet::UNEXPECTED;
+use crate::lanes;
 use crate::time::{Millis, Time};
 
 /// First wait before trying a member again; doubles each time.
@@ -44,6 +45,8 @@ impl Room {
 /// Somebody else in a room.
 pub(crate) struct Member {
     pub(crate) reach: Reach,
+    /// Which peer it turned out to be.
+    known: Option<PeerId>,
     /// Data channels to this member do not come about.
     direct_failed: bool,
     pub(crate) direct: Direct,
@@ -55,6 +58,7 @@ impl Member {
     const fn new(reach: Reach) -> Self {
         Self {
             reach,
+            known: None,
             direct_failed: false,
             direct: Direct::new(),
             failures: 0,
@@ -139,13 +143,19 @@ impl Swarm {
             return;
         }
         let most = self.config.limits.members_per_room;
-        let members = members.into_iter().take(most);
-        let members = members.map(|(member, reach)| (member, Member::new(reach)));
-        let room = Room {
-            you,
-            members: members.filter(|(member, _)| *member != you).collect(),
-        };
-        self.rooms.insert((relay, topic), room);
+        let room = self.rooms.remove(&(relay, topic));
+        // What is known of members stays known, or a relay that says it again
+        // would have whoever failed met again at once.
+        let mut known = room.map(|room| room.members).unwrap_or_default();
+        let others = members.into_iter().take(most);
+        let others = others.filter(|(member, _)| *member != you);
+        let members = others.map(|(id, reach)| {
+            let known = known.remove(&id);
+            let member = known.map(|member| Member { reach, ..member });
+            (id, member.unwrap_or_else(|| Member::new(reach)))
+        });
+        let members = members.collect();
+        self.rooms.insert((relay, topic), Room { you, members });
         self.meet_all();
     }
 
@@ -161,10 +171,13 @@ impl Swarm {
             return;
         }
         if let Some(room) = self.rooms.get_mut(&(relay, topic))
-            && room.members.len() < most
             && member != room.you
         {
-            room.members.insert(member, Member::new(reach));
+            if let Some(known) = room.members.get_mut(&member) {
+                known.reach = reach;
+            } else if room.members.len() < most {
+                room.members.insert(member, Member::new(reach));
+            }
         }
         self.meet_all();
     }
@@ -261,7 +274,11 @@ impl Swarm {
             return;
         };
         let met_here = |id| met.iter().any(|m| (m.relay, m.member) == (relay, id));
-        let new = room.members.iter().filter(|(id, _)| !met_here(**id));
+        let needless = |known: PeerId| known == self.peer() || self.has_direct(known, topic);
+        let new = room.members.iter().filter(|(id, member)| {
+            let needless = member.known.is_some_and(needless);
+            !needless && !met_here(**id)
+        });
         let now = self.now;
         let (due, later): (Vec<_>, Vec<_>) = new.partition(|(_, member)| member.retry_at <= now);
         let retry_at = later.iter().map(|(_, member)| member.retry_at).min();
@@ -286,6 +303,30 @@ impl Swarm {
         if crowded {
             self.leave_idle(topic);
         }
+    }
+
+    /// A member turned out to be a peer: the same one may be in other rooms,
+    /// and in one of another relay again.
+    pub(crate) fn know_member(&mut self, id: ConnectionId, peer: PeerId) {
+        let Some(meeting) = self.connections.get(&id).and_then(|c| c.meeting().copied()) else {
+            return;
+        };
+        let room = self.rooms.get_mut(&(meeting.relay, meeting.topic));
+        if let Some(member) = room.and_then(|room| room.members.get_mut(&meeting.member)) {
+            member.known = Some(peer);
+        }
+    }
+
+    /// Whether a peer has a data channel that serves a topic's transfer.
+    fn has_direct(&self, peer: PeerId, topic: Topic) -> bool {
+        let Some(transfer) = self.transfer_of(topic) else {
+            return false;
+        };
+        self.connections.values().any(|connection| {
+            lanes::channel(connection) == Some(peer)
+                && connection.scope.includes(transfer)
+                && !self.seems_dead(connection)
+        })
     }
 
     /// Leaves a member that is of no use either way, for the sake of one not

@@ -160,6 +160,7 @@ impl Swarm {
         if !self.is_welcome(from, theirs) || !self.has_proven(from, Role::Dialed, &said, proof) {
             return;
         }
+        self.know_member(from, theirs.peer);
         let mut peer = greeting.peer(theirs, self.now);
         peer.greeted_in = self.greeting_since(from).map(|since| self.now.since(since));
         self.meet_again(from, &peer);
@@ -187,6 +188,7 @@ impl Swarm {
         // It may have been banned since it greeted.
         let welcome = self.is_welcome(from, theirs);
         if welcome && self.has_proven(from, Role::Dialer, &said, proof) {
+            self.know_member(from, theirs.peer);
             let peer = greeting.peer(theirs, self.now);
             self.meet_again(from, &peer);
             if self.has_all_lanes(from, &peer) {
@@ -234,6 +236,7 @@ impl Swarm {
     /// A connection to oneself: the DHT and relays name a peer's own address
     /// to it, so that is nobody's fault.
     fn refuse_itself(&mut self, from: ConnectionId) {
+        self.know_member(from, self.peer());
         let text = "this is the peer itself";
         self.send(
             from,

@@ -9,6 +9,14 @@ use samara_core::{MemberId, Topic};
 
 use crate::face::Signal;
 
+/// Which session a signal belongs to, and the how manieth of its sender's it is
+/// there, from 1 on: whoever carries signals cannot say one again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub(crate) session: u32,
+    pub(crate) number: u32,
+}
+
 /// A sealed signal's content.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Whisper {
@@ -26,6 +34,9 @@ const CANDIDATE: u8 = 3;
 const CIRCUIT: u8 = 4;
 const BYE: u8 = 5;
 
+/// Bytes before a signal's content.
+const HEADER: usize = 9;
+
 /// What the seal also covers: a relay cannot pass a signal off as another's.
 pub(crate) fn context(topic: Topic, from: MemberId, to: MemberId) -> [u8; 36] {
     let mut context = [0; 36];
@@ -36,7 +47,7 @@ pub(crate) fn context(topic: Topic, from: MemberId, to: MemberId) -> [u8; 36] {
 }
 
 impl Whisper {
-    pub(crate) fn encode(&self, session: u32) -> Vec<u8> {
+    pub(crate) fn encode(&self, place: Place) -> Vec<u8> {
         let (kind, fields): (u8, [&[u8]; 3]) = match self {
             Self::WebRtc(Signal::Offer(sdp)) => (OFFER, [sdp.as_bytes(), &[], &[]]),
             Self::WebRtc(Signal::Answer(sdp)) => (ANSWER, [sdp.as_bytes(), &[], &[]]),
@@ -50,37 +61,40 @@ impl Whisper {
                 let [high, low] = mline.to_be_bytes();
                 let len = u8::try_from(mid.len()).expect("cut to 255 bytes");
                 let fields = [&[high, low, len], mid.as_bytes(), candidate.as_bytes()];
-                return concat(CANDIDATE, session, fields);
+                return concat(CANDIDATE, place, fields);
             }
             Self::Circuit(message) => (CIRCUIT, [message, &[], &[]]),
             Self::Bye => (BYE, [&[], &[], &[]]),
         };
-        concat(kind, session, fields)
+        concat(kind, place, fields)
     }
 
-    /// Reads session and content; `None` if it is neither.
-    pub(crate) fn decode(bytes: Vec<u8>) -> Option<(u32, Self)> {
-        let (header, rest) = bytes.split_first_chunk::<5>()?;
-        let [kind, session @ ..] = header;
+    /// Reads place and content; `None` if it is neither.
+    pub(crate) fn decode(bytes: Vec<u8>) -> Option<(Place, Self)> {
+        let ([kind], rest) = bytes.split_first_chunk::<1>()?;
+        let (session, rest) = rest.split_first_chunk::<4>()?;
+        let (number, rest) = rest.split_first_chunk::<4>()?;
+        let place = Place {
+            session: u32::from_be_bytes(*session),
+            number: u32::from_be_bytes(*number),
+        };
         let text = || core::str::from_utf8(rest).ok().map(String::from);
         let whisper = match *kind {
             OFFER => Self::WebRtc(Signal::Offer(text()?)),
             ANSWER => Self::WebRtc(Signal::Answer(text()?)),
             CANDIDATE => Self::WebRtc(candidate(rest)?),
-            CIRCUIT => {
-                let session = u32::from_be_bytes(*session);
-                return Some((session, Self::Circuit(Bytes::from(bytes).slice(5..))));
-            }
+            CIRCUIT => return Some((place, Self::Circuit(Bytes::from(bytes).slice(HEADER..)))),
             BYE => Self::Bye,
             _ => return None,
         };
-        Some((u32::from_be_bytes(*session), whisper))
+        Some((place, whisper))
     }
 }
 
-fn concat(kind: u8, session: u32, fields: [&[u8]; 3]) -> Vec<u8> {
+fn concat(kind: u8, place: Place, fields: [&[u8]; 3]) -> Vec<u8> {
     let [a, b, c] = fields;
-    [&[kind], &session.to_be_bytes()[..], a, b, c].concat()
+    let [session, number] = [place.session, place.number].map(u32::to_be_bytes);
+    [&[kind], &session[..], &number, a, b, c].concat()
 }
 
 fn candidate(bytes: &[u8]) -> Option<Signal> {
@@ -116,7 +130,7 @@ mod tests {
     }
 
     /// A case of `tests/vectors/signal.json`, see the README there.
-    fn of_vector(case: &serde_json::Value) -> (u32, Whisper, Vec<u8>) {
+    fn of_vector(case: &serde_json::Value) -> (Place, Whisper, Vec<u8>) {
         let fields = &case["fields"];
         let text = |value: &serde_json::Value| String::from(value.as_str().unwrap());
         let bytes = |value: &serde_json::Value| -> Vec<u8> {
@@ -139,7 +153,11 @@ mod tests {
             "BYE" => Whisper::Bye,
             other => panic!("the vectors have a signal {other}"),
         };
-        (number(&fields["session"]), whisper, bytes(&case["plain"]))
+        let place = Place {
+            session: number(&fields["session"]),
+            number: number(&fields["number"]),
+        };
+        (place, whisper, bytes(&case["plain"]))
     }
 
     #[test]
@@ -147,17 +165,18 @@ mod tests {
         let text = include_str!("../../../tests/vectors/signal.json");
         let file: serde_json::Value = serde_json::from_str(text).unwrap();
         for case in file["signals"].as_array().unwrap() {
-            let (session, whisper, plain) = of_vector(case);
-            assert_eq!(whisper.encode(session), plain);
-            assert_eq!(Whisper::decode(plain), Some((session, whisper)));
+            let (place, whisper, plain) = of_vector(case);
+            assert_eq!(whisper.encode(place), plain);
+            assert_eq!(Whisper::decode(plain), Some((place, whisper)));
         }
     }
 
     proptest! {
         #[test]
-        fn every_whisper_reads_back(whisper in whispers(), session: u32) {
-            let bytes = whisper.encode(session);
-            prop_assert_eq!(Whisper::decode(bytes), Some((session, whisper)));
+        fn every_whisper_reads_back(whisper in whispers(), session: u32, number: u32) {
+            let place = Place { session, number };
+            let bytes = whisper.encode(place);
+            prop_assert_eq!(Whisper::decode(bytes), Some((place, whisper)));
         }
 
         #[test]

@@ -30,6 +30,8 @@ const LOOK: Millis = Millis(500);
 const SETTLE: Millis = Millis(1000);
 /// How long they are measured.
 const SPAN: Millis = Millis(1000);
+/// How long it may take until they can be: others wait for their trials.
+const GIVE_UP: Millis = Millis::seconds(5);
 
 /// Before the next trial after one that failed; doubles each time.
 const PAUSE_FIRST: Millis = Millis::seconds(10);
@@ -74,8 +76,8 @@ enum Stage {
     },
     /// They stand, and reach their speed.
     Settling { before: Rates, until: Time },
-    /// It is measured what comes with them.
-    Trying { before: Rates },
+    /// It is measured what comes with them, if enough is asked for by then.
+    Trying { before: Rates, until: Time },
 }
 
 /// Bytes a second, from one peer and from all.
@@ -214,6 +216,10 @@ impl Swarm {
         let pair = pair.or_insert_with(|| Pair::new(now, total));
         match pair.stage {
             // What comes now says nothing.
+            Stage::Trying { until, .. } if !seen.busy && until <= now => {
+                pair.failed(now);
+                self.end_fresh(peer, |_| true);
+            }
             Stage::Watching | Stage::Trying { .. } if !seen.busy => pair.measure_from(now, total),
             Stage::Watching => {
                 if let Some(rates) = pair.settled(now, total)
@@ -235,10 +241,11 @@ impl Swarm {
             }
             Stage::Settling { until, .. } if now < until => {}
             Stage::Settling { before, .. } => {
-                pair.stage = Stage::Trying { before };
+                let until = now + GIVE_UP;
+                pair.stage = Stage::Trying { before, until };
                 pair.measure_from(now, total);
             }
-            Stage::Trying { before } => {
+            Stage::Trying { before, .. } => {
                 let Some(rates) = pair.measured(now, total, SPAN) else {
                     return;
                 };

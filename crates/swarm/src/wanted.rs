@@ -274,6 +274,12 @@ impl WantList {
         self.ranking.len() / holders as usize
     }
 
+    /// Whether something is to be asked for that is played next.
+    pub(crate) fn is_played(&self) -> bool {
+        let first = self.ranking.first();
+        first.is_some_and(|(rank, _)| matches!(rank.urgency, Urgency::Next(_)))
+    }
+
     /// What to ask of a peer that has these blobs.
     pub(crate) fn pick<V>(&self, has: &BTreeMap<BlobId, V>) -> Option<BlobId> {
         let mut first = self.ranking.iter().take(SEARCH).map(|(_, blob)| blob);

@@ -139,6 +139,23 @@ fn a_near_source_is_not_tried() {
 }
 
 #[test]
+fn a_trial_ends_when_nothing_is_asked_for_any_more() {
+    let file = large();
+    let mut net = network();
+    let [seeder, reader] = [8, 8].map(|channels| browser(&mut net, channels));
+    net.run(1000);
+    net.seed(seeder, &file);
+    net.fetch(reader, &file.link);
+    while channels(&mut net, reader) < 4 {
+        net.run(100);
+    }
+    let transfer = TRANSFER;
+    net.input(reader, Input::Pause { transfer });
+    net.run(30_000);
+    assert_eq!(channels(&mut net, reader), 1);
+}
+
+#[test]
 fn no_more_channels_are_taken_than_one_peer_may_have() {
     let file = large();
     let (_, channels) = between(&mut network(), 2, 8, &file);

@@ -242,17 +242,131 @@ fn a_signal_in_a_circuits_session_is_dropped() {
     let mut plain = key.open(&context(YOU, MEMBER), sealed).unwrap();
     // Another kind in the same session: an answer.
     plain[0] = 2;
-    plain.truncate(5);
-    let mut rng = ChaCha20Rng::from_seed([1; 32]);
-    let sealed = Bytes::from(key.seal(&mut rng, &context(MEMBER, YOU), &plain));
-    let member = MEMBER;
-    let outputs = victim.receive(
-        relay,
-        &Message::Signal {
-            topic,
-            member,
-            sealed,
-        },
-    );
+    plain.truncate(9);
+    let outputs = victim.receive(relay, &signal(&plain));
     assert_eq!(outputs, []);
+}
+
+/// A signal of [`MEMBER`], as a relay passes it on.
+fn signal(plain: &[u8]) -> Message {
+    let (topic, member) = (link().topic(), MEMBER);
+    let mut rng = ChaCha20Rng::from_seed([1; 32]);
+    let key = link().signal_key();
+    let sealed = Bytes::from(key.seal(&mut rng, &context(MEMBER, YOU), plain));
+    Message::Signal {
+        topic,
+        member,
+        sealed,
+    }
+}
+
+/// The content of a signal.
+fn plain(kind: u8, session: u32, number: u32, rest: &[u8]) -> Vec<u8> {
+    let [session, number] = [session, number].map(u32::to_be_bytes);
+    [&[kind], &session[..], &number, rest].concat()
+}
+
+const OFFER: u8 = 1;
+const CANDIDATE: u8 = 3;
+const CIRCUIT: u8 = 4;
+
+/// A relay, and what it says of [`MEMBER`].
+fn in_a_room(victim: &mut Victim, reach: Reach) -> (ConnectionId, Message) {
+    let (relay, _) = victim.greeted(Path::WebSocket, Features::ROOMS);
+    let members = Message::Members {
+        topic: link().topic(),
+        you: YOU,
+        members: vec![(MEMBER, reach)],
+    };
+    (relay, members)
+}
+
+#[test]
+fn a_signal_that_a_relay_says_again_is_dropped() {
+    let mut victim = Victim::new();
+    let (relay, members) = in_a_room(&mut victim, Reach::default());
+    victim.receive(relay, &members);
+    let offer = signal(&plain(OFFER, 7, 1, b"an offer"));
+    let candidate = signal(&plain(CANDIDATE, 7, 2, b"\0\0\0candidate"));
+    let outputs = victim.receive(relay, &offer);
+    let [Output::Answer { connection, .. }] = outputs[..] else {
+        panic!("{outputs:?}");
+    };
+    assert_eq!(victim.receive(relay, &candidate).len(), 1);
+    // The channel stands.
+    victim.input(Input::Connected {
+        connection,
+        path: Path::WebRtc,
+        max_message: 1 << 16,
+        binding: Bytes::new(),
+    });
+    for again in [&offer, &candidate] {
+        assert_eq!(victim.receive(relay, again), []);
+    }
+}
+
+#[test]
+fn a_member_names_a_few_candidates() {
+    let mut victim = Victim::new();
+    let (relay, members) = in_a_room(&mut victim, Reach::default());
+    victim.receive(relay, &members);
+    victim.receive(relay, &signal(&plain(OFFER, 7, 1, b"an offer")));
+    let long = [b"\0\0\0", &[b'a'; 2000][..]].concat();
+    let outputs = victim.receive(relay, &signal(&plain(CANDIDATE, 7, 2, &long)));
+    assert_eq!(outputs, []);
+    let mut taken = 0;
+    for number in 3..103 {
+        let candidate = signal(&plain(CANDIDATE, 7, number, b"\0\0\0candidate"));
+        taken += victim.receive(relay, &candidate).len();
+    }
+    assert_eq!(taken, Limits::default().candidates - 1);
+}
+
+#[test]
+fn a_member_has_a_few_circuits() {
+    let mut victim = Victim::new();
+    let (relay, members) = in_a_room(&mut victim, Reach::WEBRTC);
+    victim.receive(relay, &members);
+    let handshake = Message::Handshake(Handshake {
+        version: PROTOCOL_VERSION,
+        features: Features::default(),
+        peer: PeerSecret::from_bytes(&[66; 32]).peer(),
+        max_message: 1 << 16,
+        nonce: Nonce::from_bytes([5; 32]),
+    });
+    let mut answers = 0;
+    for session in 0..100 {
+        let circuit = plain(CIRCUIT, session, 1, &handshake.encode());
+        let outputs = victim.receive(relay, &signal(&circuit));
+        answers += sent(&outputs).len();
+    }
+    assert_eq!(answers, 2);
+}
+
+#[test]
+fn a_relay_that_repeats_itself_has_nobody_met_again_at_once() {
+    let mut victim = Victim::new();
+    let (relay, members) = in_a_room(&mut victim, Reach::WEBRTC);
+    let outputs = victim.receive(relay, &members);
+    let [Output::Dial { connection, .. }] = outputs[..] else {
+        panic!("{outputs:?}");
+    };
+    // The channel fails, and so does the circuit that is opened then.
+    let reason = "failed".into();
+    let outputs = victim.input(Input::Closed { connection, reason });
+    let messages = sent(&outputs);
+    let [Message::Signal { sealed, .. }] = &messages[..] else {
+        panic!("{messages:?}");
+    };
+    let opened = link().signal_key().open(&context(YOU, MEMBER), sealed);
+    let session: [u8; 4] = opened.unwrap()[1..5].try_into().unwrap();
+    let bye = plain(5, u32::from_be_bytes(session), 1, &[]);
+    assert_eq!(victim.receive(relay, &signal(&bye)), []);
+    assert_eq!(victim.receive(relay, &members), []);
+    let joined = Message::Joined {
+        topic: link().topic(),
+        member: MEMBER,
+        reach: Reach::WEBRTC,
+    };
+    assert_eq!(victim.receive(relay, &joined), []);
 }

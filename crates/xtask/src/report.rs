@@ -17,6 +17,8 @@ struct Taken {
     time: Duration,
     tally: Tally,
     error: Option<anyhow::Error>,
+    /// Why it was not taken.
+    skipped: Option<&'static str>,
 }
 
 impl Report {
@@ -48,6 +50,19 @@ impl Report {
             time: started.elapsed(),
             tally,
             error,
+            skipped: None,
+        });
+    }
+
+    /// Says that a step cannot be taken here.
+    pub fn skip(&mut self, name: &'static str, why: &'static str) {
+        println!("\n== {name}\nskipped: {why}");
+        self.steps.push(Taken {
+            name,
+            time: Duration::ZERO,
+            tally: Tally::default(),
+            error: None,
+            skipped: Some(why),
         });
     }
 
@@ -61,12 +76,14 @@ impl Report {
         println!("\n== summary");
         let mut sum = Tally::default();
         for step in &self.steps {
-            let outcome = if step.error.is_none() { "ok" } else { "FAILED" };
+            let outcome = match (&step.error, step.skipped) {
+                (Some(_), _) => "FAILED",
+                (None, Some(_)) => "skipped",
+                (None, None) => "ok",
+            };
             let seconds = step.time.as_secs_f64();
-            println!(
-                "{:<24} {outcome:<7} {seconds:>7.1} s  {}",
-                step.name, step.tally
-            );
+            let result = step.skipped.map_or(step.tally.to_string(), String::from);
+            println!("{:<24} {outcome:<7} {seconds:>7.1} s  {result}", step.name);
             sum += step.tally;
         }
         println!("{sum}");

@@ -4,7 +4,7 @@ use crate::process::run_tests;
 use crate::report::Report;
 use crate::setup::{self, WEB};
 use crate::workspace::Workspace;
-use crate::{check, e2e, fuzz, web};
+use crate::{check, e2e, fuzz, nat, web};
 
 /// Sets up, checks and tests everything.
 pub fn everything(workspace: &Workspace) -> anyhow::Result<()> {
@@ -19,6 +19,11 @@ pub fn everything(workspace: &Workspace) -> anyhow::Result<()> {
         let mut cargo = workspace.cargo();
         run_tests(cargo.args(["test", "--workspace", "--no-fail-fast"]), tally)
     });
+    let routers = "routers and long paths";
+    match nat::is_possible() {
+        Ok(()) => report.tests(routers, |tally| nat::counted(workspace, tally)),
+        Err(why) => report.skip(routers, why),
+    }
     report.step("fuzz", || fuzz::briefly(workspace));
     report.tests("web tests", |tally| {
         let mut npm = workspace.npm(WEB);

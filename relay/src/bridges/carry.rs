@@ -10,7 +10,6 @@ use super::greet::{Greeted, greet};
 use super::open::Rank;
 use super::{Bridges, longest};
 use crate::ending::Ending;
-use crate::heard::Heard;
 use crate::limits::Limits;
 use crate::rates::BridgeRates;
 use crate::rooms::{Bridge, Delivered, Letter, Letters, Mailbox, Overdrawn};
@@ -103,32 +102,29 @@ where
     S: Stream<Item = Result<Frame, Ending>> + Unpin,
 {
     let limits = &bridges.0.limits;
-    let heard = Heard::now();
     let overrun = letters.overrun();
     tokio::select! {
-        ending = receive(bridges, bridge, stream, &heard) => ending,
+        ending = receive(bridges, bridge, stream) => ending,
         ending = send(sink, letters, limits) => ending,
-        () = heard.until_silent_for(limits.cut_after) => Ending::Silent,
         () = overrun.cancelled() => Ending::Slow,
         () = unused(bridges, bridge) => Ending::Idle,
     }
 }
 
-async fn receive<S>(bridges: &Bridges, bridge: &Bridge, stream: &mut S, heard: &Heard) -> Ending
+async fn receive<S>(bridges: &Bridges, bridge: &Bridge, stream: &mut S) -> Ending
 where
     S: Stream<Item = Result<Frame, Ending>> + Unpin,
 {
-    let rates = BridgeRates::new(&bridges.0.limits);
+    let limits = &bridges.0.limits;
+    let rates = BridgeRates::new(limits);
     loop {
-        let message = match frame(stream).await {
-            Ok(Frame::Message(bytes)) => bytes,
-            Ok(Frame::Ping | Frame::Other | Frame::Close(_)) => {
-                heard.touch();
-                continue;
-            }
-            Err(ending) => return ending,
+        // While it has to wait for being read it is not silent.
+        let message = match timeout(limits.bridge_cut_after, frame(stream)).await {
+            Ok(Ok(Frame::Message(bytes))) => bytes,
+            Ok(Ok(Frame::Ping | Frame::Other | Frame::Close(_))) => continue,
+            Ok(Err(ending)) => return ending,
+            Err(_) => return Ending::Silent,
         };
-        heard.touch();
         rates.message().await;
         let Ok(message) = Message::decode(&message) else {
             return Ending::Malformed;
@@ -207,7 +203,7 @@ async fn send<K>(sink: &mut K, mut letters: Letters, limits: &Limits) -> Ending
 where
     K: Sink<Frame, Error = Broken> + Unpin,
 {
-    let mut ping = interval(limits.ping_after);
+    let mut ping = interval(limits.bridge_ping_after);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ping.reset();
     loop {

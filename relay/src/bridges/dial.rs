@@ -66,7 +66,7 @@ async fn dial(bridges: &Bridges, address: SocketAddrV4, again: bool) -> Outcome 
         bridges.book().is_held(address, relay);
         share(bridges, relay);
     });
-    came_of(went.await, dialed.elapsed() > LASTED)
+    came_of(&went.await, dialed.elapsed() > LASTED)
 }
 
 async fn connect(
@@ -104,7 +104,7 @@ async fn connect(
 }
 
 /// Whether it may go better another time.
-fn came_of(went: Went, lasted: bool) -> Outcome {
+fn came_of(went: &Went, lasted: bool) -> Outcome {
     match went.ending {
         Ending::Bridged => went.relay.map_or(Outcome::InVain, Outcome::Elsewhere),
         Ending::Closed

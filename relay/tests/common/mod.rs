@@ -7,6 +7,7 @@
     reason = "each suite uses its part, and a test ends where something fails"
 )]
 
+pub mod log;
 pub mod native;
 
 use std::net::SocketAddr;
@@ -230,18 +231,19 @@ impl Peer {
 
     /// Enters [`TOPIC`]'s room; the own id and the others there.
     pub async fn join(&mut self) -> (MemberId, Vec<(MemberId, Reach)>) {
+        self.join_at(TOPIC).await
+    }
+
+    /// Enters a topic's room.
+    pub async fn join_at(&mut self, topic: Topic) -> (MemberId, Vec<(MemberId, Reach)>) {
         let reach = Reach::WEBRTC;
-        self.send(&Message::Join {
-            topic: TOPIC,
-            reach,
-        })
-        .await;
+        self.send(&Message::Join { topic, reach }).await;
         match self.recv().await {
             Message::Members {
-                topic: TOPIC,
+                topic: of,
                 you,
                 members,
-            } => (you, members),
+            } if of == topic => (you, members),
             other => panic!("{other:?} instead of the room's members"),
         }
     }

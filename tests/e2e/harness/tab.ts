@@ -19,6 +19,8 @@ export interface TabOptions {
   before?: () => void;
   /** Another name for this machine that the page goes by. */
   host?: string;
+  /** Certificates count that nobody vouches for. */
+  anyCertificate?: boolean;
 }
 
 export class Tab {
@@ -41,7 +43,9 @@ export class Tab {
 
   /** A tab in a browser profile of its own. */
   static async open(browser: Browser, url: string, options: TabOptions = {}): Promise<Tab> {
-    return Tab.inProfile(await browser.newContext({ acceptDownloads: true }), url, options);
+    const { anyCertificate: ignoreHTTPSErrors = false } = options;
+    const profile = await browser.newContext({ acceptDownloads: true, ignoreHTTPSErrors });
+    return Tab.inProfile(profile, url, options);
   }
 
   /** A tab in this profile, which ends with it. */

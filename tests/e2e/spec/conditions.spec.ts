@@ -36,6 +36,30 @@ test("a connection ends when its peer closes no more than the channel", async ({
   await expect.poll(states).not.toContain("connected");
 });
 
+test("every connection that a page made is closed once it has no use", async ({ stage }) => {
+  const input = await stage.input(8 * MIB);
+  const relay = await stage.relay();
+  const first = await stage.tab(relay.page);
+  const link = await first.send(input.path);
+  const reader = await stage.tab(link, { before: noteConnections });
+  await reader.waitFor("done");
+  const open = () =>
+    reader.page.evaluate(() => {
+      const { connections } = window as unknown as { connections: RTCPeerConnection[] };
+      const open = connections.filter(({ connectionState }) => connectionState !== "closed");
+      return { made: connections.length, open: open.length };
+    });
+  // Others come and go, in mid-transfer too.
+  for (const _ of [1, 2]) {
+    const other = await stage.tab(link);
+    await other.reach(MIB);
+    await other.close();
+  }
+  expect((await open()).made).toBeGreaterThan(1);
+  await reader.page.getByRole("button", { name: "Remove" }).click();
+  await expect.poll(async () => (await open()).open).toBe(0);
+});
+
 test("a page whose origin is not secure works like any other", async ({ stage, launchOptions }) => {
   const host = "insecure.test";
   const browser = await chromium.launch({

@@ -2,6 +2,7 @@
 import { Firefox } from "../harness/firefox.ts";
 import { MIB, sha256 } from "../harness/input.ts";
 import { expect, type Input, type Stage, test } from "../harness/stage.ts";
+import { TlsProxy } from "../harness/tls.ts";
 
 /** More than meeting takes, less than any chunk. */
 const MOST_SIGNALING = 256 * 1024;
@@ -22,6 +23,21 @@ test("the page fetches from a native seeder, and the relay carries none of it", 
   expect(await reader.save()).toEqual({ name: input.name, hash: input.hash });
   expect((await reader.sources()).map((source) => source.path)).toEqual(["webrtc"]);
   expect(await relay.count("samara_signal_bytes_total")).toBeLessThan(MOST_SIGNALING);
+  expect(await relay.count("samara_blob_bytes_sent_total")).toBe(0);
+});
+
+test("a page by https fetches from a native seeder that has no certificate", async ({ stage }) => {
+  const input = await stage.input();
+  const relay = await stage.relay(HELPS_NOBODY);
+  const proxy = stage.started(await TlsProxy.start(stage.folder, relay.host));
+  const link = await seeded(stage, input, "--relay", relay.url);
+
+  const reader = await stage.tab(proxy.page, { anyCertificate: true });
+  expect(await reader.page.evaluate(() => window.isSecureContext)).toBe(true);
+  await reader.openLink(link);
+  await reader.waitFor("done");
+  expect(await reader.save()).toEqual({ name: input.name, hash: input.hash });
+  expect((await reader.sources()).map((source) => source.path)).toEqual(["webrtc"]);
   expect(await relay.count("samara_blob_bytes_sent_total")).toBe(0);
 });
 

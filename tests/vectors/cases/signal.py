@@ -22,20 +22,24 @@ def derived() -> dict:
 def signals() -> dict:
     link_key = key("link 0")
     cases = (
-        ("OFFER", {"session": 1, "sdp": "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\n"}),
-        ("ANSWER", {"session": 1, "sdp": "v=0\r\n"}),
+        ("OFFER", {"session": 1, "number": 1, "sdp": "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\n"}),
+        ("ANSWER", {"session": 1, "number": 1, "sdp": "v=0\r\n"}),
         (
             "CANDIDATE",
             {
                 "session": 1,
+                "number": 2,
                 "mline": 0,
                 "mid": "0",
                 "candidate": "candidate:1 1 UDP 2122 0a1b.local 50000 typ host",
             },
         ),
-        ("CANDIDATE", {"session": 1, "mline": 65_535, "mid": "", "candidate": ""}),
-        ("CIRCUIT", {"session": 0xFFFFFFFF, "message": squares(30)[:1] + squares(30)}),
-        ("BYE", {"session": 2}),
+        ("CANDIDATE", {"session": 1, "number": 3, "mline": 65_535, "mid": "", "candidate": ""}),
+        (
+            "CIRCUIT",
+            {"session": 0xFFFFFFFF, "number": 1, "message": squares(30)[:1] + squares(30)},
+        ),
+        ("BYE", {"session": 2, "number": 0xFFFFFFFF}),
     )
     out = [signal(link_key, name, fields) for name, fields in cases]
     return {"linkKey": link_key, "signals": out, "refused": refused(link_key, out[0])}

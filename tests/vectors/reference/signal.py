@@ -8,7 +8,7 @@ KINDS = {"OFFER": 1, "ANSWER": 2, "CANDIDATE": 3, "CIRCUIT": 4, "BYE": 5}
 
 
 def encode(name: str, fields: dict) -> bytes:
-    head = struct.pack(">BI", KINDS[name], fields["session"])
+    head = struct.pack(">BII", KINDS[name], fields["session"], fields["number"])
     if name in ("OFFER", "ANSWER"):
         return head + fields["sdp"].encode()
     if name == "CANDIDATE":

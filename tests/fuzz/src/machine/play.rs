@@ -30,6 +30,8 @@ const IDLE_MILLIS: u64 = 10_000;
 pub(super) struct Play {
     face: Face,
     rng: ChaCha20Rng,
+    /// How many signals were whispered to the machine.
+    whispered: u32,
     /// Bytes that all acts together took and did not give back.
     memory: i64,
 }
@@ -41,6 +43,7 @@ impl Play {
         Self {
             face: Face::new(setting),
             rng: ChaCha20Rng::from_seed([5; 32]),
+            whispered: 0,
             memory: 0,
         }
     }
@@ -239,7 +242,8 @@ impl Play {
         let member = MemberId(member.into());
         let opened = words::file(file);
         let began: Vec<_> = self.face.ledger.sessions.iter().copied().collect();
-        let plain = words::plain(whisper, &began);
+        self.whispered += 1;
+        let plain = words::plain(whisper, &began, self.whispered);
         let (topic, key) = (opened.topic, &opened.signal_key);
         let sealed = key.seal(&mut self.rng, &context(topic, member, YOU), &plain);
         let sealed = sealed.into();

@@ -176,8 +176,9 @@ fn part(request: RequestId, blob: u8, offset: u16, len: u16, total: Option<u32>)
     }
 }
 
-/// What a whisper is inside its seal; `began` are sessions the machine began.
-pub(super) fn plain(whisper: &Whisper, began: &[u32]) -> Vec<u8> {
+/// What a whisper is inside its seal; `began` are sessions the machine began,
+/// `number` says how many were whispered.
+pub(super) fn plain(whisper: &Whisper, began: &[u32], number: u32) -> Vec<u8> {
     let (kind, session, content) = match whisper {
         Whisper::Circuit { session, saying } => (4, session, message(saying, 0).encode().to_vec()),
         Whisper::Channel {
@@ -191,6 +192,7 @@ pub(super) fn plain(whisper: &Whisper, began: &[u32]) -> Vec<u8> {
     let session = known.unwrap_or_else(|| u32::from(*session));
     let mut bytes = vec![kind];
     bytes.extend_from_slice(&session.to_be_bytes());
+    bytes.extend_from_slice(&number.to_be_bytes());
     bytes.extend(content);
     bytes
 }

@@ -124,11 +124,11 @@ fn open(
     ]
     .concat();
     let plain = key.open(&context, sealed).ok()?;
-    let (header, _) = plain.split_first_chunk::<5>()?;
-    let [kind, session @ ..] = *header;
-    let session = u32::from_be_bytes(session);
+    let (header, _) = plain.split_first_chunk::<9>()?;
+    let [kind, a, b, c, d, ..] = *header;
+    let session = u32::from_be_bytes([a, b, c, d]);
     match kind {
-        CIRCUIT => Some(Inside::Message(session, Bytes::from(plain).slice(5..))),
+        CIRCUIT => Some(Inside::Message(session, Bytes::from(plain).slice(9..))),
         BYE => Some(Inside::Bye(session)),
         _ => None,
     }
