@@ -37,7 +37,7 @@ pub use bind::{BindError, bind};
 pub use config::{DhtConfig, NodeConfig, SweepConfig};
 pub use connection::{Attached, Incoming, Outgoing, Stopped};
 pub use destination::{Destination, DestinationError};
-pub use dht::{AnnounceError, Asker, Dht, DhtError, Lookup, Queued};
+pub use dht::{AnnounceError, Asker, Dht, DhtError, Due, Lookup, Queued};
 pub use identity::{IdentityError, identity};
 pub use ingest::{IngestError, Ingested, ingest};
 pub use ledger::{Account, Ledger, LedgerError};

@@ -1,4 +1,4 @@
-//! When a topic is looked up again.
+//! When a topic is looked up and announced again.
 //!
 //! A room in which nothing happens is looked up ever more rarely. Somebody who
 //! comes wants whoever is there to be found soon, but a room that people enter
@@ -48,6 +48,12 @@ impl Plan {
     }
 }
 
+/// How long an announcement holds: a relay that starts has many rooms at once,
+/// whose announcements are not to come at once for ever.
+pub(super) fn announce_again(limits: &Limits) -> Duration {
+    spread(limits.announce_every)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,7 +85,10 @@ mod tests {
     }
 
     fn waits(lookups: &[Duration]) -> Vec<Duration> {
-        lookups.windows(2).map(|two| two[1] - two[0]).collect()
+        lookups
+            .windows(2)
+            .map(|two| two[1].saturating_sub(two[0]))
+            .collect()
     }
 
     #[test]
@@ -99,6 +108,22 @@ mod tests {
         assert!((9..=13).contains(&later), "{lookups:?}");
         // The first ones come sooner.
         assert!(lookups[3] <= Duration::from_mins(9), "{lookups:?}");
+    }
+
+    #[test]
+    fn rooms_that_came_at_once_are_not_done_at_once_again() {
+        let (limits, now) = (Limits::default(), Instant::now());
+        let apart = |times: &[Duration]| {
+            let (first, last) = (times.iter().min(), times.iter().max());
+            first
+                .zip(last)
+                .map(|(first, last)| last.saturating_sub(*first))
+        };
+        let announces: Vec<_> = (0..100).map(|_| announce_again(&limits)).collect();
+        assert!(apart(&announces) > Some(Duration::from_mins(2)));
+        let plans = (0..100).map(|_| Plan::new(&limits, now));
+        let lookups: Vec<_> = plans.map(|plan| plan.again_at - now).collect();
+        assert!(apart(&lookups) > Some(Duration::from_secs(8)));
     }
 
     #[test]

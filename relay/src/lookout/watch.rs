@@ -9,15 +9,11 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Lookout;
-use super::plan::Plan;
+use super::plan::{Plan, announce_again};
 use crate::spread::spread;
 
 pub(super) async fn run(lookout: Lookout, topic: Topic, changed: Arc<Notify>, delay: Duration) {
     sleep(delay).await;
-    // Whoever entered and left meanwhile asks for nothing any more.
-    if !delay.is_zero() && lookout.forget(&topic) {
-        return;
-    }
     let Some(begun) = look_up(&lookout, topic, &changed).await else {
         return;
     };
@@ -51,18 +47,24 @@ async fn look_up_again(lookout: &Lookout, topic: Topic, mut plan: Plan, changed:
 async fn look_up(lookout: &Lookout, topic: Topic, changed: &Notify) -> Option<Instant> {
     let inner = &lookout.0;
     let mut queued = inner.dht.queue(topic);
-    let mut answers = loop {
-        let askers = lookout.askers(&topic);
-        askers.into_iter().for_each(|asker| queued.behind(asker));
+    let due = loop {
+        // Whoever entered and left meanwhile asks for nothing any more.
+        if lookout.forget(&topic) {
+            return None;
+        }
+        for asker in lookout.askers(&topic) {
+            queued.behind(asker);
+        }
         tokio::select! {
-            answers = queued.begun() => break answers,
-            // Whoever came may wait in a shorter line.
+            due = queued.due() => break due,
+            // Whoever came may have a shorter line.
             () = changed.notified() => {}
         }
     };
     if lookout.forget(&topic) {
         return None;
     }
+    let mut answers = due.begin();
     let begun = Instant::now();
     inner.metrics.dht_lookups.increment(1);
     let known = lookout.lock().get(&topic).map(|w| w.found.clone());
@@ -106,7 +108,7 @@ async fn announce(lookout: &Lookout, topic: Topic) {
         let wait = match announced {
             Ok(()) => {
                 inner.metrics.dht_announces.increment(1);
-                let wait = spread(inner.limits.announce_every);
+                let wait = announce_again(&inner.limits);
                 lookout.announced(&topic, Instant::now() + wait);
                 wait
             }

@@ -24,7 +24,7 @@ use turns::{Kind, Turn, Turns, Waiting};
 /// A node of the DHT. Clones are the same node.
 #[derive(Clone, Debug)]
 pub struct Dht {
-    dht: AsyncDht,
+    mainline: AsyncDht,
     allowed: Allowed,
     turns: Turns,
 }
@@ -56,6 +56,13 @@ pub struct Queued {
     waiting: Waiting,
 }
 
+/// A lookup whose turn has come, until it is dropped.
+pub struct Due {
+    dht: Dht,
+    key: [u8; 20],
+    turn: Turn,
+}
+
 /// A query for a topic's holders.
 pub struct Lookup {
     answers: GetStream<Vec<SocketAddrV4>>,
@@ -68,10 +75,10 @@ impl Dht {
     pub async fn start(config: DhtConfig) -> Result<Self, DhtError> {
         let allowed = Allowed::of(&config);
         let started = tokio::task::spawn_blocking(move || build(&config)).await;
-        let dht = started.expect("opening a socket does not panic")?;
+        let mainline = started.expect("opening a socket does not panic")?;
         let turns = Turns::default();
         Ok(Self {
-            dht,
+            mainline,
             allowed,
             turns,
         })
@@ -95,7 +102,7 @@ impl Dht {
     async fn get_peers(&self, key: [u8; 20]) -> Lookup {
         let mut queued = self.queue_key(key);
         queued.behind(Asker::User);
-        queued.begun().await
+        queued.due().await.begin()
     }
 
     fn queue_key(&self, key: [u8; 20]) -> Queued {
@@ -118,7 +125,7 @@ impl Dht {
 
     /// This machine's address as other nodes see it, once they have said so.
     pub async fn public_ip(&self) -> Option<Ipv4Addr> {
-        let info = self.dht.info().await;
+        let info = self.mainline.info().await;
         info.public_address().map(|address| *address.ip())
     }
 
@@ -140,7 +147,7 @@ impl Dht {
         }
         let _turn = waiting.turn().await;
         let announced = self
-            .dht
+            .mainline
             .announce_peer(Id::from(topic.as_bytes()), Some(port));
         let announced = announced.await;
         announced.map_err(|error| AnnounceError(error.to_string()))?;
@@ -154,14 +161,25 @@ impl Queued {
         self.waiting.behind(asker);
     }
 
-    /// Waits until it has begun, which it does once. Nothing is lost if the future
-    /// is dropped before.
-    pub async fn begun(&mut self) -> Lookup {
+    /// Waits for the turn, which comes once. Nothing is lost if the future is
+    /// dropped before.
+    pub async fn due(&mut self) -> Due {
         let turn = self.waiting.turn().await;
+        Due {
+            dht: self.dht.clone(),
+            key: self.key,
+            turn,
+        }
+    }
+}
+
+impl Due {
+    /// Asks. The query goes on until all have answered, also if nobody waits.
+    pub fn begin(self) -> Lookup {
         Lookup {
-            answers: self.dht.dht.get_peers(Id::from(self.key)),
+            answers: self.dht.mainline.get_peers(Id::from(self.key)),
             allowed: self.dht.allowed,
-            _turn: turn,
+            _turn: self.turn,
         }
     }
 }

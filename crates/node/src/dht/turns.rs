@@ -259,7 +259,9 @@ mod tests {
 
     fn wait(turns: &Turns, kind: Kind, askers: &[Asker]) -> Waiting {
         let mut waiting = turns.wait(kind);
-        askers.iter().for_each(|asker| waiting.behind(*asker));
+        for asker in askers {
+            waiting.behind(*asker);
+        }
         waiting
     }
 
