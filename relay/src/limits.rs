@@ -98,6 +98,9 @@ pub struct Limits {
     pub lookup_again_first: Duration,
     /// The longest wait before a topic in use is looked up again.
     pub lookup_again_most: Duration,
+    /// How long a member wants a blob that nobody holds before it is looked up
+    /// in the DHT.
+    pub seek_after: Duration,
     /// Addresses of one topic that are passed on.
     pub sources_per_topic: usize,
     /// Between two announces of a topic in use.
@@ -147,6 +150,7 @@ impl Default for Limits {
             lookups_per_minute: rate(30),
             lookup_again_first: Duration::from_mins(1),
             lookup_again_most: Duration::from_mins(15),
+            seek_after: Duration::from_mins(1),
             sources_per_topic: 32,
             announce_every: Duration::from_mins(15),
             stop: Duration::from_secs(10),

@@ -274,6 +274,7 @@ impl Swarm {
         }
         self.on_kept(from, &blobs);
         self.widen_scope(from, &blobs);
+        self.on_found_have(from, &blobs);
         self.tell_wants(from);
         self.ask(from);
     }
