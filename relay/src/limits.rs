@@ -103,6 +103,9 @@ pub struct Limits {
     pub lookup_again_joined: Duration,
     /// The longest wait before a topic in use is looked up again.
     pub lookup_again_most: Duration,
+    /// How long a member wants a blob that nobody holds before it is looked up
+    /// in the DHT.
+    pub seek_after: Duration,
     /// Addresses of one topic that are passed on.
     pub sources_per_topic: usize,
     /// Between two announces of a topic in use; up to a quarter longer.
@@ -156,6 +159,7 @@ impl Default for Limits {
             lookup_again_first: Duration::from_mins(1),
             lookup_again_joined: Duration::from_mins(5),
             lookup_again_most: Duration::from_mins(15),
+            seek_after: Duration::from_mins(1),
             sources_per_topic: 32,
             announce_every: Duration::from_mins(15),
             announce_late: Duration::from_mins(1),

@@ -15,7 +15,9 @@ use axum::{Json, Router};
 use metrics::Gauge;
 use samara_core::message::Features;
 use samara_core::{MemberId, PeerSecret, Topic};
-use samara_node::{Asker, BindError, DhtConfig, Ledger, Node, NodeConfig, StatusFile, Wants, bind};
+use samara_node::{
+    Asker, BindError, DhtConfig, Ledger, Millis, Node, NodeConfig, StatusFile, Wants, bind,
+};
 use samara_store::{Options, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -301,6 +303,8 @@ async fn start_node(config: &Config) -> Result<(Node, PeerSecret), StartError> {
     node.keep.clone_from(&config.peers);
     // The relay's own limit comes first.
     node.limits.connections = config.limits.connections.saturating_add(1);
+    let seek_after = u64::try_from(config.limits.seek_after.as_millis());
+    node.limits.lookup_blobs_after = Millis(seek_after.unwrap_or(u64::MAX));
     node.dht = config.dht.as_ref().map(|dht| DhtConfig {
         bootstrap: dht.bootstrap.clone(),
         ..DhtConfig::default()

@@ -230,6 +230,31 @@ async fn a_reader_finds_a_holder_that_announces_blobs_only() {
     assert!(read.starts_with(CONTENT) && read.len() == 100_000);
 }
 
+/// Whoever has no DHT of its own, as browsers, gets it through its relay.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_gets_what_its_relay_finds_a_keeper_of() {
+    let testnet = testnet().await;
+    let bootstrap = testnet.bootstrap.clone();
+    let keeper = Native::start(|config| {
+        config.listen = Some("127.0.0.1:0".parse().unwrap());
+        config.dht = Some(dht_config(&bootstrap));
+        config.sweep = Some(SWEEP);
+    })
+    .await;
+    let ingested = keeper.ingest(3_000_000);
+    let relay = Relay::with(|config| {
+        config.dht = Some(samara_relay::Dht {
+            bootstrap: Some(bootstrap.clone()),
+            ..samara_relay::Dht::default()
+        });
+        config.limits.seek_after = Duration::ZERO;
+    })
+    .await;
+    let reader = Native::at(&relay).await;
+    let read = reader.fetch(&ingested).await;
+    assert!(read.starts_with(CONTENT) && read.len() == 3_000_000);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_announces_what_was_pushed_to_it_and_says_how_much() {
     let testnet = testnet().await;

@@ -444,7 +444,8 @@ pub enum Output {
     /// Look up in the DHT who announced a blob; answer as to
     /// [`Output::Lookup`], for the topic.
     LookupBlob {
-        /// The topic of the transfer that misses it.
+        /// The topic of the transfer that misses it, or the blob's own key if
+        /// others do.
         topic: Topic,
         /// The blob.
         blob: BlobId,

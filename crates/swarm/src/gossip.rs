@@ -12,12 +12,13 @@ use core::num::NonZeroU64;
 
 use rand_core::Rng as _;
 use samara_core::message::{Features, Hops};
-use samara_core::{BlobId, PeerId};
+use samara_core::{BlobId, PeerId, Topic};
 
 use crate::Swarm;
 use crate::bucket::Bucket;
 use crate::connection::{Connection, Peer};
 use crate::face::{ConnectionId, Rate};
+use crate::seek::least_of;
 use crate::time::{Millis, Time};
 use crate::want::WANT_LEN;
 use crate::wanted::{FOR_OTHERS, State, Urgency, Wanted};
@@ -78,6 +79,8 @@ struct Favour {
     told: BTreeMap<ConnectionId, u8>,
     told_at: Time,
     until: Time,
+    /// Since when it is wanted.
+    since: Time,
 }
 
 /// Farther than any want comes from: to be told anew.
@@ -178,6 +181,7 @@ impl Swarm {
             told,
             told_at: self.now,
             until,
+            since: self.now,
         };
         self.gossip.favours.insert(blob, favour);
         self.gossip.last = self.gossip.last.wrapping_add(1);
@@ -186,6 +190,7 @@ impl Swarm {
         self.wanted
             .add(blob, slot, Some(Urgency::Help), || rng.next_u32());
         self.pass_soon(blob);
+        self.seek_later();
         let sweep = *self.gossip.sweep_at.get_or_insert(self.now + SWEEP);
         self.arm(sweep);
     }
@@ -294,6 +299,53 @@ impl Swarm {
                 self.disown(blob);
             }
         }
+    }
+
+    pub(crate) fn has_favours(&self) -> bool {
+        !self.gossip.favours.is_empty()
+    }
+
+    /// What a peer has asked for long, and nobody connected holds.
+    pub(crate) fn long_favours(&self, asker: ConnectionId) -> Vec<BlobId> {
+        let after = self.config.limits.lookup_blobs_after;
+        let Some(peer) = self.connections.get(&asker).and_then(Connection::ready) else {
+            return Vec::new();
+        };
+        let wants = peer.serving.wants.iter();
+        let long = wants.filter(|blob| {
+            let favour = self.gossip.favours.get(blob);
+            favour.is_some_and(|favour| favour.since + after <= self.now)
+        });
+        let unheld = |blob: &&BlobId| self.wanted.get(blob).is_some_and(Wanted::is_nowhere);
+        long.filter(unheld).copied().collect()
+    }
+
+    /// A blob wanted for others that is announced under a key.
+    pub(crate) fn favour_of(&self, key: Topic) -> Option<BlobId> {
+        let (blob, _) = self.gossip.favours.range(least_of(key)..).next()?;
+        blob.as_bytes().starts_with(key.as_bytes()).then_some(*blob)
+    }
+
+    /// What those want besides who want a blob.
+    pub(crate) fn wanted_beside(&self, blob: &BlobId) -> BTreeSet<BlobId> {
+        let askers = self.gossip.favours.get(blob).map(|favour| &favour.askers);
+        let peers = askers.into_iter().flatten();
+        let peers = peers.filter_map(|id| self.connections.get(id)?.ready());
+        let wants = peers.flat_map(|peer| &peer.serving.wants).copied();
+        wants.collect()
+    }
+
+    /// Notes that a peer is told of a want of others; how far it is from here.
+    pub(crate) fn tell_favour(&mut self, id: ConnectionId, blob: &BlobId) -> Option<Hops> {
+        let favour = self.gossip.favours.get_mut(blob)?;
+        let distance = favour.distance;
+        let known = favour.told.get(&id).is_some_and(|told| *told <= distance);
+        if known || favour.askers.contains(&id) {
+            return None;
+        }
+        favour.told.insert(id, distance);
+        self.peer_mut(id)?.telling.passed.insert(*blob);
+        Some(Hops::passed_on(distance))
     }
 
     /// Passes wants on, and forgets those that nobody told again.

@@ -166,6 +166,7 @@ impl Swarm {
         self.join_lanes(id);
         self.tell_wants(id);
         self.tell_holdings(id);
+        self.ask_found(id);
         self.push_all(id);
     }
 

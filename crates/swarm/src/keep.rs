@@ -81,7 +81,7 @@ impl Swarm {
     /// Peers found for a topic are dialed while blobs are missing.
     pub(crate) fn on_found(&mut self, topic: Topic, addresses: Vec<String>) {
         let Some(id) = self.transfer_of(topic) else {
-            return;
+            return self.on_found_for_others(topic, addresses);
         };
         let incomplete = self
             .transfers
@@ -119,13 +119,17 @@ impl Swarm {
         dialing.count()
     }
 
+    pub(crate) fn is_dialed(&mut self, address: &str) -> bool {
+        self.dialed(address).is_some()
+    }
+
     fn dialed(&mut self, wanted: &str) -> Option<&mut Connection> {
         let mut connections = self.connections.values_mut();
         connections
             .find(|connection| matches!(&connection.origin, Origin::Dialed(to) if to == wanted))
     }
 
-    fn dial(&mut self, address: String, scope: Scope) -> Option<ConnectionId> {
+    pub(crate) fn dial(&mut self, address: String, scope: Scope) -> Option<ConnectionId> {
         let room = match scope {
             Scope::Everything => self.connections.len() < self.config.limits.connections,
             Scope::Only(_) => self.has_room_for_others(),
@@ -156,6 +160,7 @@ impl Swarm {
         self.run_discovery();
         self.run_calls();
         self.run_gossip();
+        self.run_seeking();
         self.run_offers();
         self.run_proofs();
         self.run_uploads();

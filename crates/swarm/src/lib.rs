@@ -26,6 +26,7 @@
 //! | `serve`, `bucket` | what to send to whom, and how fast |
 //! | `uplink` | how much to send side by side |
 //! | `gossip` | what to want for others |
+//! | `seek` | whom to look for in the DHT on their behalf |
 //! | `push` | who is to keep copies |
 //! | `possess` | who proved to hold what it says |
 //! | `meet` | whom to meet in rooms, and how |
@@ -63,6 +64,7 @@ mod possess;
 mod prove;
 mod push;
 mod relieve;
+mod seek;
 mod serve;
 mod signal;
 mod signaling;
@@ -95,6 +97,7 @@ use crate::lanes::Lanes;
 use crate::ledger::Ledger;
 use crate::meet::Room;
 use crate::possess::{Purpose, Question};
+use crate::seek::Seeking;
 use crate::serve::{Turns, Waiter};
 use crate::transfer::Transfer;
 use crate::trial::Trials;
@@ -150,6 +153,7 @@ pub struct Swarm {
     /// Blobs the driver was told to hash, and what for.
     hashing: BTreeMap<Question, Vec<Purpose>>,
     gossip: Gossip,
+    seeking: Seeking,
     rooms: BTreeMap<(ConnectionId, Topic), Room>,
     kept: BTreeMap<String, Kept>,
     /// What relays named, by relay.
@@ -194,6 +198,7 @@ impl Swarm {
             served: BTreeMap::new(),
             hashing: BTreeMap::new(),
             gossip: Gossip::default(),
+            seeking: Seeking::default(),
             rooms: BTreeMap::new(),
             kept: BTreeMap::new(),
             ice: BTreeMap::new(),

@@ -45,7 +45,7 @@ impl Swarm {
         let loading: usize = self.loading.values().map(|of| (of.len() + 1) * ENTRY).sum();
         let rooms: usize = self.rooms.values().map(|room| room.len() * ENTRY).sum();
         let hashing: usize = self.hashing.values().map(|of| (of.len() + 1) * ENTRY).sum();
-        let favours = self.gossip.len() * ENTRY;
+        let favours = (self.gossip.len() + self.seeking.len()) * ENTRY;
         Memory {
             others: connections
                 + self.storing_bytes

@@ -66,6 +66,10 @@ impl Swarm {
                 *cursor += 1;
                 if self.wanted.contains(blob) && told.insert(*blob) {
                     wants.push((*blob, hops));
+                    // It stands in the place of what was passed on.
+                    if hops == Hops::OWN {
+                        peer.telling.passed.remove(blob);
+                    }
                 }
             }
         }
@@ -270,6 +274,7 @@ impl Swarm {
         }
         self.on_kept(from, &blobs);
         self.widen_scope(from, &blobs);
+        self.on_found_have(from, &blobs);
         self.tell_wants(from);
         self.ask(from);
     }

@@ -63,6 +63,11 @@ impl Wanted {
             .all(|(transfer, _)| *transfer == FOR_OTHERS)
     }
 
+    /// Whether no connected peer holds it.
+    pub(crate) const fn is_nowhere(&self) -> bool {
+        self.holders == 0
+    }
+
     /// Whether a transfer wants it.
     pub(crate) fn is_of(&self, transfer: TransferId) -> bool {
         self.slots.iter().any(|(of, _)| *of == transfer)

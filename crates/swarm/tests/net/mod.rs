@@ -89,6 +89,8 @@ pub struct Net {
     pub wants: usize,
     /// HAVEs sent as bitfields.
     pub bitfields: usize,
+    /// Blobs looked up in the DHT.
+    pub sought: usize,
     /// Topics announced in the DHT.
     pub dht: BTreeMap<Topic, BTreeSet<String>>,
 }
@@ -418,7 +420,10 @@ impl Net {
                 self.after(1, Happening::Input(host, hashed));
             }
             Output::Lookup { topic } => self.look_up(host, topic, topic),
-            Output::LookupBlob { topic, blob } => self.look_up(host, topic, Self::blob_key(&blob)),
+            Output::LookupBlob { topic, blob } => {
+                self.sought += 1;
+                self.look_up(host, topic, Self::blob_key(&blob));
+            }
             Output::Announce { topic } => {
                 let own = self.listening.iter().filter(|(_, of)| **of == host);
                 let own: Vec<_> = own.map(|(address, _)| address.clone()).collect();
