@@ -305,19 +305,24 @@ impl Swarm {
         !self.gossip.favours.is_empty()
     }
 
-    /// What a peer has asked for long, and nobody connected holds.
-    pub(crate) fn long_favours(&self, asker: ConnectionId) -> Vec<BlobId> {
+    /// Something that is wanted for long, that nobody connected holds and that
+    /// one of the peers asks for which are `due`; the first from `from` on.
+    pub(crate) fn long_favour(
+        &self,
+        from: BlobId,
+        due: impl Fn(PeerId) -> bool,
+    ) -> Option<(PeerId, BlobId)> {
         let after = self.config.limits.lookup_blobs_after;
-        let Some(peer) = self.connections.get(&asker).and_then(Connection::ready) else {
-            return Vec::new();
-        };
-        let wants = peer.serving.wants.iter();
-        let long = wants.filter(|blob| {
-            let favour = self.gossip.favours.get(blob);
-            favour.is_some_and(|favour| favour.since + after <= self.now)
-        });
-        let unheld = |blob: &&BlobId| self.wanted.get(blob).is_some_and(Wanted::is_nowhere);
-        long.filter(unheld).copied().collect()
+        let favours = &self.gossip.favours;
+        let all = favours.range(from..).chain(favours.range(..from));
+        let long = all.filter(|(_, favour)| favour.since + after <= self.now);
+        let nowhere = |blob| self.wanted.get(blob).is_some_and(Wanted::is_nowhere);
+        let mut unheld = long.filter(|(blob, _)| nowhere(blob));
+        unheld.find_map(|(blob, favour)| {
+            let askers = favour.askers.iter();
+            let mut peers = askers.filter_map(|id| Some(self.connections.get(id)?.ready()?.id));
+            Some((peers.find(|peer| due(*peer))?, *blob))
+        })
     }
 
     /// A blob wanted for others that is announced under a key.

@@ -86,25 +86,15 @@ impl Swarm {
         }
     }
 
-    /// Something that a peer has wanted for long and nobody here holds; of
-    /// those whose turn it is, by chance.
+    /// What is looked up next, and for whom; of those whose turn it is, by
+    /// chance.
     fn next_to_seek(&mut self) -> Option<(PeerId, BlobId)> {
         let now = self.now;
         self.seeking.turns.retain(|_, at| *at > now);
-        let connections = self.connections.iter();
-        let askers = connections.filter_map(|(id, of)| Some((*id, of.ready()?.id)));
-        let turns = &self.seeking.turns;
-        let mut due: Vec<_> = askers
-            .filter(|(_, peer)| !turns.contains_key(peer))
-            .collect();
-        let chance = self.rng.next_u32() as usize;
-        let first = chance.checked_rem(due.len())?;
-        due.rotate_left(first);
-        due.into_iter().find_map(|(id, peer)| {
-            let blobs = self.long_favours(id);
-            let at = chance.checked_rem(blobs.len())?;
-            Some((peer, blobs[at]))
-        })
+        let mut from = [0; 32];
+        self.rng.fill_bytes(&mut from);
+        let due = |peer| !self.seeking.turns.contains_key(&peer);
+        self.long_favour(BlobId::from_bytes(from), due)
     }
 
     /// The DHT named peers that announced a blob which others want.
