@@ -41,7 +41,7 @@ pub use ingest::{IngestError, Ingested, ingest};
 pub use ledger::{Account, Ledger, LedgerError};
 pub use node::{Node, NodeEvent, StartError};
 pub use samara_swarm::{
-    Cause, Detour, Generosity, Limits, Millis, Order, Path, Problem, Progress, Rate, Rates, Source,
+    Cause, Detour, Generosity, Limits, Millis, Order, Pair, Path, Problem, Progress, Rate, Rates, Source,
     State, Target, Traffic, TransferFailure,
 };
 pub use save::SaveError;

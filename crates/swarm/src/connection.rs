@@ -10,7 +10,7 @@ use samara_core::{BlobId, MemberId, RequestId, Topic};
 
 use crate::assembly::Assembly;
 use crate::detour::Leaving;
-use crate::face::{ConnectionId, Path, TransferId};
+use crate::face::{ConnectionId, Pair, Path, TransferId};
 use crate::holdings::Shown;
 use crate::pace::Pace;
 use crate::push::Keeping;
@@ -34,6 +34,8 @@ pub(crate) struct Connection {
     pub(crate) scope: Scope,
     /// Beside another data channel to the same peer.
     pub(crate) lane: bool,
+    /// What it goes through, of a data channel and once known.
+    pub(crate) pair: Option<Pair>,
 }
 
 /// A message handed to the driver.
@@ -337,6 +339,7 @@ impl Connection {
             moved_at: Time::default(),
             scope,
             lane: false,
+            pair: None,
         }
     }
 

@@ -102,7 +102,7 @@ use crate::uplink::Uplink;
 use crate::wanted::{Slot, WantList};
 
 pub use face::{
-    Address, Cause, Config, ConnectionId, Detour, Event, Generosity, Input, Order, Output, Path,
+    Address, Cause, Config, ConnectionId, Detour, Event, Generosity, Input, Order, Output, Pair, Path,
     Problem, Progress, Rate, Rates, Signal, Source, State, StoreFailure, Target, TransferFailure,
     TransferId,
 };
@@ -237,6 +237,7 @@ impl Swarm {
                 connection,
                 message,
             } => self.on_received(connection, &message),
+            Input::Selected { connection, pair } => self.on_selected(connection, pair),
             Input::Drained { connection, bytes } => self.on_drained(connection, bytes),
             Input::Signal { connection, signal } => self.on_local_signal(connection, signal),
             Input::Holding(blobs) => {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{
-    PeerConnectionEventHandler, RTCIceCandidateInit, RTCPeerConnectionIceEvent,
+    PeerConnectionEventHandler, RTCIceCandidateInit, RTCIceConnectionState,
+    RTCPeerConnectionIceEvent,
     RTCPeerConnectionState,
 };
 
@@ -17,6 +18,7 @@ const CANDIDATES: usize = 64;
 /// Listens to a peer connection.
 pub(super) struct Listener {
     candidates: mpsc::Sender<RTCIceCandidateInit>,
+    ice: Arc<Notify>,
     over: CancellationToken,
 }
 
@@ -24,6 +26,8 @@ pub(super) struct Listener {
 pub(super) struct Heard {
     /// Candidates of this end.
     pub candidates: mpsc::Receiver<RTCIceCandidateInit>,
+    /// ICE is in another state.
+    pub ice: Arc<Notify>,
     /// The connection failed, ended, or was used as it may not be.
     pub over: CancellationToken,
 }
@@ -31,12 +35,18 @@ pub(super) struct Heard {
 /// A listener and what it hears.
 pub(super) fn listen() -> (Listener, Heard) {
     let (sender, candidates) = mpsc::channel(CANDIDATES);
-    let over = CancellationToken::new();
+    let (ice, over) = (Arc::default(), CancellationToken::new());
     let listener = Listener {
         candidates: sender,
+        ice: Arc::clone(&ice),
         over: over.clone(),
     };
-    (listener, Heard { candidates, over })
+    let heard = Heard {
+        candidates,
+        ice,
+        over,
+    };
+    (listener, heard)
 }
 
 #[async_trait::async_trait]
@@ -45,6 +55,10 @@ impl PeerConnectionEventHandler for Listener {
         if let Ok(candidate) = event.candidate.to_json() {
             let _ = self.candidates.try_send(candidate);
         }
+    }
+
+    async fn on_ice_connection_state_change(&self, _: RTCIceConnectionState) {
+        self.ice.notify_one();
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {

@@ -1,5 +1,6 @@
 import { binding } from "./fingerprint.ts";
 import type { ConnectionId, RtcEvent, Signal } from "./messages.ts";
+import { usesTurn } from "./pair.ts";
 import { pipe } from "./pipe.ts";
 
 export type Tell = (event: RtcEvent, transfer?: Transferable[]) => void;
@@ -23,6 +24,8 @@ export class Connection {
   readonly #connection: RTCPeerConnection;
   /** The steps of the negotiation, which must not overlap. */
   #steps: Promise<void> = Promise.resolve();
+  /** What the worker was told last of the selected pair. */
+  #turn: boolean | undefined;
 
   constructor(id: ConnectionId, config: RTCConfiguration, tell: Tell) {
     this.#id = id;
@@ -34,6 +37,7 @@ export class Connection {
         this.#fail("the direct connection to the peer failed");
       }
     };
+    this.#connection.oniceconnectionstatechange = () => this.#onSelected();
     this.#handOver(this.#connection.createDataChannel("samara", CHANNEL));
   }
 
@@ -77,12 +81,14 @@ export class Connection {
   hangUp(): void {
     this.#connection.onicecandidate = null;
     this.#connection.onconnectionstatechange = null;
+    this.#connection.oniceconnectionstatechange = null;
     setTimeout(() => this.#connection.close(), LINGER);
   }
 
   /** Closes at once. */
   close(): void {
     this.#connection.onconnectionstatechange = null;
+    this.#connection.oniceconnectionstatechange = null;
     this.#connection.close();
   }
 
@@ -106,6 +112,20 @@ export class Connection {
         candidate: candidate.candidate,
       };
       this.#tell({ kind: "signal", connection: this.#id, signal });
+    }
+  }
+
+  /** Tells the worker what the selected pair goes through, where that is news. */
+  async #onSelected(): Promise<void> {
+    const ice = this.#connection.sctp?.transport.iceTransport;
+    if (ice !== undefined) {
+      // A browser may find a better pair later, with no change of state.
+      ice.onselectedcandidatepairchange = () => this.#onSelected();
+    }
+    const turn = usesTurn(await this.#connection.getStats());
+    if (turn !== undefined && turn !== this.#turn && this.#connection.signalingState !== "closed") {
+      this.#turn = turn;
+      this.#tell({ kind: "selected", connection: this.#id, turn });
     }
   }
 
