@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Parser, Subcommand};
-use samara_node::{IceServer, PeerUrl};
+use samara_node::{IceServer, PeerUrl, PortRange};
 use samara_relay::IceUrl;
 
 use crate::exit::EXIT_CODES;
@@ -270,10 +270,16 @@ pub struct Network {
     #[arg(long, value_name = "SERVER", help_heading = "Network")]
     pub ice_server: Vec<IceServer>,
 
-    /// Take data channels that others begin at this UDP port [default: any free
-    /// one]
+    /// Take data channels that others begin at this one UDP port [default: any
+    /// free one]. Those begun here have a port each, see --udp-ports
     #[arg(long, value_name = "PORT", help_heading = "Network")]
     pub udp_port: Option<NonZeroU16>,
+
+    /// Have no data channels but at these UDP ports: one for all that others
+    /// begin, and one for each that is begun here; with a TURN server of your
+    /// own, one more for each. Without a free one there is no data channel
+    #[arg(long, value_name = "LOW-HIGH", help_heading = "Network")]
+    pub udp_ports: Option<PortRange>,
 
     /// Have at most so many data channels with one peer; more than one are tried
     /// where a path is long or loses packets
@@ -284,7 +290,7 @@ pub struct Network {
 
     /// Open no data channels: what others at a relay get and give goes through
     /// it, and they do not learn this machine's addresses
-    #[arg(long, help_heading = "Network", conflicts_with_all = ["ice_server", "udp_port"])]
+    #[arg(long, help_heading = "Network", conflicts_with_all = ["ice_server", "udp_port", "udp_ports"])]
     pub no_webrtc: bool,
 }
 

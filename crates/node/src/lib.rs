@@ -51,4 +51,4 @@ pub use sweep::{Sweep, SweepStats, SweepView, is_public};
 pub use transfer::{Transfer, TransferError, TransferEvent};
 pub use url::{PeerUrl, PeerUrlError};
 pub use wants::{Want, Wants};
-pub use webrtc::{IceServer, IceServerError, WebRtcConfig};
+pub use webrtc::{IceServer, IceServerError, PortRange, PortRangeError, WebRtcConfig};

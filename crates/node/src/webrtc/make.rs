@@ -13,6 +13,7 @@ use webrtc::peer_connection::{
 
 use super::ends::{Heard, listen};
 use super::port::Port;
+use super::ports::Taken;
 use super::runtime::{ConnectionRuntime, IsOpen};
 use super::{IceServer, Role, Ways, WebRtcConfig};
 
@@ -33,30 +34,81 @@ pub(super) struct Made {
     pub open: IsOpen,
     /// Where it is reached, if that is not where the crate thinks.
     pub port: Option<u16>,
+    /// The port that it has for itself.
+    pub taken: Option<Taken>,
 }
 
 /// Makes a peer connection that has said nothing yet.
 pub(super) async fn make(ways: &Ways, role: &Role) -> Result<Made, Error> {
-    let Ways { config, port, .. } = ways;
     let servers = servers(ways, role);
     tracing::debug!(servers = servers.len(), "a data channel is made");
-    let shared = shares(role, config).then_some(port);
+    let place = Place::of(ways, role)?;
     // Names that browsers give instead of addresses are looked up in the local
     // network, where there is one.
-    let made = connect(config, &servers, shared, MulticastDnsMode::QueryOnly).await;
-    match made {
-        Ok(made) => Ok(made),
+    let made = connect(&servers, &place, MulticastDnsMode::QueryOnly).await;
+    let made = match made {
+        Ok(made) => made,
         Err(error) => {
             tracing::debug!(%error, "no names of the local network");
-            connect(config, &servers, shared, MulticastDnsMode::Disabled).await
+            connect(&servers, &place, MulticastDnsMode::Disabled).await?
         }
+    };
+    let taken = match place {
+        Place::Shared(..) => None,
+        Place::Own(_, taken) => Some(taken),
+    };
+    Ok(Made { taken, ..made })
+}
+
+/// Where a connection's sockets are, and at which addresses.
+enum Place<'a> {
+    /// On the port that connections share.
+    Shared(Vec<IpAddr>, &'a Port),
+    /// On a port of its own.
+    Own(Vec<IpAddr>, Taken),
+}
+
+impl<'a> Place<'a> {
+    /// Two nodes may have several connections, and those could not be told
+    /// apart if both ends had one port for all: the side that begins has one
+    /// for each.
+    fn of(ways: &'a Ways, role: &Role) -> Result<Self, Error> {
+        let addresses = addresses(&ways.config);
+        match role {
+            Role::Answer(_) => Ok(Self::Shared(addresses, &ways.port)),
+            Role::Offer => {
+                let taken = ways.ports.take(&addresses).map_err(|used_up| {
+                    tracing::warn!("{used_up}");
+                    Error::Other(used_up.to_string())
+                })?;
+                Ok(Self::Own(addresses, taken))
+            }
+        }
+    }
+
+    /// The port that others have as well.
+    const fn shared(&self) -> Option<&'a Port> {
+        match self {
+            Self::Shared(_, port) => Some(port),
+            Self::Own(..) => None,
+        }
+    }
+
+    /// What the crate is to bind. In place of what shares a port there will be
+    /// a view.
+    fn sockets(&self) -> Vec<SocketAddr> {
+        let (addresses, port) = match self {
+            Self::Shared(addresses, _) => (addresses, 0),
+            Self::Own(addresses, taken) => (addresses, taken.number()),
+        };
+        let at = |address: &IpAddr| SocketAddr::new(*address, port);
+        addresses.iter().map(at).collect()
     }
 }
 
 async fn connect(
-    config: &WebRtcConfig,
     servers: &[IceServer],
-    shared: Option<&Port>,
+    place: &Place<'_>,
     mdns: MulticastDnsMode,
 ) -> Result<Made, Error> {
     let (listener, heard) = listen();
@@ -72,7 +124,7 @@ async fn connect(
         .with_multicast_dns_mode(mdns)
         .with_prflx_acceptance_min_wait(Some(UNANNOUNCED));
     let mut seat = None;
-    if let Some(port) = shared {
+    if let Some(port) = place.shared() {
         let (name, password) = (secret::<8>()?, secret::<16>()?);
         seat = Some(port.join(&name));
         settings = settings.with_ice_credentials(name, password);
@@ -82,7 +134,7 @@ async fn connect(
     let built = PeerConnectionBuilder::new()
         .with_configuration(configuration)
         .with_handler(Arc::new(listener))
-        .with_udp_addrs(sockets(&config.addresses))
+        .with_udp_addrs(place.sockets())
         .with_data_channel_send_buffer_limit(BUFFERED)
         .with_runtime(Arc::new(runtime))
         .with_setting_engine(settings.build())
@@ -93,36 +145,26 @@ async fn connect(
         connection: Arc::new(connection),
         heard,
         open,
-        port: shared.map(Port::number),
+        port: place.shared().map(Port::number),
+        taken: None,
     })
 }
 
-/// The user's servers, then those that relays named. A connection on the
-/// shared port uses no TURN server that a relay named: the side that begins
-/// has one as well, and one is enough.
+/// The user's servers, then those that relays named. A connection that the
+/// other side began uses no TURN server that a relay named: that side has one
+/// as well, and one is enough.
 fn servers(ways: &Ways, role: &Role) -> Vec<IceServer> {
-    let shared = shares(role, &ways.config);
+    let begun_here = matches!(role, Role::Offer);
     let named = ways.named.read().unwrap_or_else(PoisonError::into_inner);
     let named = named
         .iter()
-        .filter(|server| !(shared && server.passes_on()));
+        .filter(|server| begun_here || !server.passes_on());
     ways.config
         .ice_servers
         .iter()
         .chain(named)
         .cloned()
         .collect()
-}
-
-/// Whether a connection is made on the port that connections share. Two nodes
-/// may have several connections, and those could not be told apart if both
-/// ends had one port for all; a TURN server tells its clients apart by their
-/// ports.
-fn shares(role: &Role, config: &WebRtcConfig) -> bool {
-    match role {
-        Role::Offer => false,
-        Role::Answer(_) => !config.ice_servers.iter().any(IceServer::passes_on),
-    }
 }
 
 /// So many bytes that nobody can guess, in characters that ICE allows.
@@ -134,16 +176,13 @@ fn secret<const LEN: usize>() -> Result<String, Error> {
     Ok(digits.collect())
 }
 
-/// What to bind: a port of its own on each address.
-fn sockets(addresses: &[IpAddr]) -> Vec<SocketAddr> {
-    let everywhere = [
-        IpAddr::from(Ipv4Addr::UNSPECIFIED),
-        IpAddr::from(Ipv6Addr::UNSPECIFIED),
-    ];
-    let addresses = match addresses {
-        [] => &everywhere,
-        named => named,
-    };
-    let any_port = |address: &IpAddr| SocketAddr::new(*address, 0);
-    addresses.iter().map(any_port).collect()
+/// The addresses to send from and be reached at.
+fn addresses(config: &WebRtcConfig) -> Vec<IpAddr> {
+    match &config.addresses[..] {
+        [] => vec![
+            Ipv4Addr::UNSPECIFIED.into(),
+            Ipv6Addr::UNSPECIFIED.into(),
+        ],
+        named => named.to_vec(),
+    }
 }

@@ -17,6 +17,7 @@ use super::binding::{Fingerprint, binding, of_certificate, of_description};
 use super::carry::{self, Early};
 use super::ends::Heard;
 use super::make::{Made, make};
+use super::ports::Taken;
 use super::runtime::IsOpen;
 use super::{Agreed, Role, Ways, candidate};
 use crate::connection::{Incoming, Outgoing};
@@ -44,6 +45,8 @@ pub(super) struct Peer {
     signals: mpsc::Receiver<Signal>,
     /// Where it is reached, if that is not where the crate thinks.
     port: Option<u16>,
+    /// The port that it has for itself.
+    _taken: Option<Taken>,
     /// Candidates taken so far.
     candidates: usize,
     /// Whether this side made the offer.
@@ -86,6 +89,7 @@ impl Peer {
             heard,
             open,
             port,
+            taken,
         } = make(ways, role).await?;
         let closing = Closing {
             connection: Arc::clone(&connection),
@@ -104,6 +108,7 @@ impl Peer {
             signals,
             open,
             port,
+            _taken: taken,
             candidates: 0,
             pair: None,
             offers: matches!(role, Role::Offer),
