@@ -8,8 +8,7 @@ use js_sys::{Function, Uint8Array};
 use rand_core::{Rng as _, UnwrapErr};
 use samara_core::{BlobId, Link, PeerSecret};
 use samara_swarm::{
-    Config, ConnectionId, Generosity, Input, Pair, Path, Rate, Rates, State, Target,
-    TransferId,
+    Config, ConnectionId, Generosity, Input, Pair, Path, Rate, Rates, State, Target, TransferId,
 };
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;

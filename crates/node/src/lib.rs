@@ -41,8 +41,8 @@ pub use ingest::{IngestError, Ingested, ingest};
 pub use ledger::{Account, Ledger, LedgerError};
 pub use node::{Node, NodeEvent, StartError};
 pub use samara_swarm::{
-    Cause, Detour, Generosity, Limits, Millis, Order, Pair, Path, Problem, Progress, Rate, Rates, Source,
-    State, Target, Traffic, TransferFailure,
+    Cause, Detour, Generosity, Limits, Millis, Order, Pair, Path, Problem, Progress, Rate, Rates,
+    Source, State, Target, Traffic, TransferFailure,
 };
 pub use save::SaveError;
 pub use status::{ConnectedPeer, KnownPeer, Live, Said, Status, StatusError, StatusFile};

@@ -102,9 +102,9 @@ use crate::uplink::Uplink;
 use crate::wanted::{Slot, WantList};
 
 pub use face::{
-    Address, Cause, Config, ConnectionId, Detour, Event, Generosity, Input, Order, Output, Pair, Path,
-    Problem, Progress, Rate, Rates, Signal, Source, State, StoreFailure, Target, TransferFailure,
-    TransferId,
+    Address, Cause, Config, ConnectionId, Detour, Event, Generosity, Input, Order, Output, Pair,
+    Path, Problem, Progress, Rate, Rates, Signal, Source, State, StoreFailure, Target,
+    TransferFailure, TransferId,
 };
 pub use ledger::{LEDGER_PEERS, Traffic};
 pub use limits::Limits;

@@ -9,7 +9,7 @@ use net::file::file;
 use net::{Host, Net};
 use samara_core::Message;
 use samara_core::message::{Features, IceServer};
-use samara_swarm::{Detour, Input, Path, Source, TransferId};
+use samara_swarm::{ConnectionId, Detour, Input, Pair, Path, Source, TransferId};
 
 const TRANSFER: TransferId = TransferId(1);
 const RELAY: &str = "ws://relay/ws";
@@ -118,6 +118,36 @@ fn a_data_channel_takes_over_from_a_circuit_and_nothing_is_asked_for_twice() {
     // With what stands before a blob in its message.
     let sent = net.peer(a).sent(Path::WebRtc);
     assert!(sent > left / 2 && sent < left + left / 20, "{sent} {left}");
+}
+
+#[test]
+fn a_channel_through_a_turn_server_is_not_called_direct() {
+    let (mut net, _, a, b) = two_browsers();
+    let file = file(30);
+    net.seed(a, &file);
+    net.fetch(b, &file.link);
+    net.run(5000);
+    let channel = |(id, path): (&ConnectionId, &Path)| (*path == Path::WebRtc).then_some(*id);
+    let connection = net.peer(b).paths.iter().find_map(channel).unwrap();
+    for (pair, detour) in [
+        (Pair::Direct, None),
+        (Pair::Turn, Some(Detour::NoWay)),
+        // ICE may find a better way later.
+        (Pair::Direct, None),
+    ] {
+        net.input(b, Input::Selected { connection, pair });
+        let source = &sources(&mut net, b)[0];
+        assert_eq!((source.pair, source.detour), (Some(pair), detour));
+    }
+    // Nobody asked on the other side.
+    assert_eq!(net.peer(a).swarm.peers().len(), 2);
+    assert!(
+        net.peer(a)
+            .swarm
+            .peers()
+            .iter()
+            .all(|peer| peer.pair.is_none())
+    );
 }
 
 #[test]

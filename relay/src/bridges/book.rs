@@ -287,7 +287,10 @@ mod tests {
         }
         assert_eq!(waits.len(), 9);
         assert!((2.0..=2.5).contains(&waits[0]), "{waits:?}");
-        assert!(waits.windows(2).all(|two| two[0] * 1.5 < two[1]), "{waits:?}");
+        assert!(
+            waits.windows(2).all(|two| two[0] * 1.5 < two[1]),
+            "{waits:?}"
+        );
         for _ in 0..3 {
             tokio::time::advance(Duration::from_mins(14)).await;
             assert!(!dials(&mut book, at(1, 1)));

@@ -14,7 +14,8 @@ mod server;
 mod table;
 mod town;
 
-use common::Desk;
+use common::{Desk, Ended};
+use serde_json::Value;
 use server::{Relay, Turn};
 use table::{Table, Way};
 use town::{Home, Router, Town};
@@ -44,16 +45,39 @@ fn way(url: &str, seeder: &Home, reader: &Home) -> Way {
         .args(["seed", "-i", "ENTRY.json"]);
     let seed = seed.args(at).args(["--upload-limit", SPEED]).start();
     seed.wait_until(|event| event["event"] == "connection" && event["problem"].is_null());
+    let watched = reader.watched();
     let fetch = desk
         .samara_in(reader.host(), "fetch")
         .args(["fetch", &link, "-o", "out"]);
     let fetched = fetch.args(at).end();
     fetched.assert_code(0);
+    let status = desk.samara("seed").arg("status").end();
     seed.stop();
     let (came, sent) = (std::fs::read(desk.path("out")), std::fs::read(&file));
     assert!(came.unwrap() == sent.unwrap(), "what came is what was sent");
     let progress = fetched.event("progress");
-    Way::of(&progress["sources"], reader.watched() > (LEN / 4) as u64)
+    let way = Way::of(&progress["sources"]);
+    // What the reader says is what happened.
+    let by_turn = reader.watched() - watched > (LEN / 4) as u64;
+    assert_eq!(way == Way::Turn, by_turn, "{progress}");
+    said_by_seeder(&status, way);
+    way
+}
+
+/// The other side of the channel says the same, while the reader is there.
+fn said_by_seeder(status: &Ended, way: Way) {
+    status.assert_code(0);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    let peers = status["running"]["peers"].as_array().unwrap();
+    let Some(channel) = peers.iter().find(|peer| peer["path"] == "webrtc") else {
+        return;
+    };
+    let pair = match way {
+        Way::Direct => "direct",
+        Way::Turn => "turn",
+        Way::Relay => panic!("{channel}"),
+    };
+    assert_eq!(channel["pair"], pair, "{channel}");
 }
 
 #[test]

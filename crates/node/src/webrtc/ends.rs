@@ -7,8 +7,7 @@ use tokio_util::sync::CancellationToken;
 use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{
     PeerConnectionEventHandler, RTCIceCandidateInit, RTCIceConnectionState,
-    RTCPeerConnectionIceEvent,
-    RTCPeerConnectionState,
+    RTCPeerConnectionIceEvent, RTCPeerConnectionState,
 };
 
 /// Candidates of this end waiting for the task: one for each of its addresses

@@ -179,10 +179,7 @@ fn secret<const LEN: usize>() -> Result<String, Error> {
 /// The addresses to send from and be reached at.
 fn addresses(config: &WebRtcConfig) -> Vec<IpAddr> {
     match &config.addresses[..] {
-        [] => vec![
-            Ipv4Addr::UNSPECIFIED.into(),
-            Ipv6Addr::UNSPECIFIED.into(),
-        ],
+        [] => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
         named => named.to_vec(),
     }
 }

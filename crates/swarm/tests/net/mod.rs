@@ -45,7 +45,7 @@ pub struct Peer {
     pub room: usize,
     /// RESPONSE and PART bytes sent, by path.
     pub sent: BTreeMap<Path, usize>,
-    paths: BTreeMap<ConnectionId, Path>,
+    pub paths: BTreeMap<ConnectionId, Path>,
 }
 
 enum Happening {

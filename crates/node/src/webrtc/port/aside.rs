@@ -69,7 +69,10 @@ impl Aside {
     }
 
     fn open(&self) -> Option<Open> {
-        let opened = self.ports.take(&[self.ip]).map_err(|error| error.to_string());
+        let opened = self
+            .ports
+            .take(&[self.ip])
+            .map_err(|error| error.to_string());
         let opened = opened.and_then(|taken| {
             let socket = Socket::bind(SocketAddr::new(self.ip, taken.number()));
             Ok((taken, socket.map_err(|error| error.to_string())?))
