@@ -80,6 +80,40 @@ fn said_by_seeder(status: &Ended, way: Way) {
     assert_eq!(channel["pair"], pair, "{channel}");
 }
 
+/// A TURN server that one end alone knows is of use whoever begins, and the
+/// port that others use is the one named for them all the same.
+#[test]
+#[ignore = "needs root, iproute2, nftables and coturn: cargo xtask nat"]
+fn a_turn_server_of_ones_own_leaves_others_the_port_that_was_named() {
+    let (town, desk) = (Town::new(), Desk::new());
+    let turn = Turn::start_for(&town, &desk, "me", "north");
+    let relay = Relay::start(&town, &desk, None);
+    let (seeder, reader) = (
+        Home::new(&town, Router::Symmetric),
+        Home::new(&town, Router::Symmetric),
+    );
+    seeder.count_from(PORT);
+    let link = desk.ingest("seed", &desk.file("file", LEN));
+    let at = ["--no-dht", "--relay", relay.url()];
+    let seed = desk.samara_in(seeder.host(), "seed").args(["seed", "-i", "ENTRY.json"]);
+    let seed = seed.args(at).args(["--udp-port", &PORT.to_string()]);
+    let server = format!("turn:me:north@{}", turn.address());
+    let seed = seed.args(["--upload-limit", SPEED, "--ice-server", &server]).start();
+    seed.wait_until(|event| event["event"] == "connection" && event["problem"].is_null());
+    let fetch = desk.samara_in(reader.host(), "fetch");
+    let fetch = fetch.args(["fetch", &link, "-o", "out"]).args(at);
+    let fetched = fetch.end();
+    fetched.assert_code(0);
+    let progress = fetched.event("progress");
+    assert_eq!(Way::of(&progress["sources"]), Way::Turn, "{progress}");
+    // The seeder was asked, and answered on its port.
+    assert!(seeder.watched() > 0);
+    seed.stop();
+}
+
+/// A port of the seeder's that others are to use.
+const PORT: u16 = 4321;
+
 #[test]
 #[ignore = "needs root, iproute2, nftables and coturn: cargo xtask nat"]
 fn every_pair_of_homes_connects_and_the_tables_say_how() {
