@@ -183,6 +183,8 @@ impl Swarm {
         if let Some(peer) = self.peer_mut(next) {
             peer.serving.held_back = true;
             self.turns.sends.push_back(next);
+            let at = self.upload.ready_at(self.now);
+            self.arm(at);
         }
     }
 

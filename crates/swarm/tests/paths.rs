@@ -5,11 +5,13 @@
 
 mod net;
 
+use core::num::NonZeroU64;
+
 use net::file::file;
 use net::{Host, Net};
 use samara_core::Message;
 use samara_core::message::{Features, IceServer};
-use samara_swarm::{ConnectionId, Detour, Input, Pair, Path, Source, TransferId};
+use samara_swarm::{ConnectionId, Detour, Input, Pair, Path, Rate, Source, TransferId};
 
 const TRANSFER: TransferId = TransferId(1);
 const RELAY: &str = "ws://relay/ws";
@@ -268,4 +270,43 @@ fn a_peer_in_the_rooms_of_two_relays_is_met_in_one_of_them() {
     net.channel_rate = 0;
     net.run(60_000);
     assert!(net.is_done(b));
+}
+
+/// Where requests on one of several channels are taken back, its turn goes to
+/// another one at once.
+#[test]
+fn a_limit_on_uploads_does_not_wait_for_a_channel_with_nothing_to_send() {
+    let mut net = Net::default();
+    net.exact = true;
+    net.relay();
+    let rate = NonZeroU64::new(50_000).unwrap();
+    let a = net.add(|config| {
+        config.webrtc = true;
+        config.rates.upload = Some(Rate {
+            bytes_per_second: rate,
+            burst: rate.get(),
+        });
+    });
+    let b = net.browser();
+    for host in [a, b] {
+        net.keep(host, RELAY);
+    }
+    net.run(1000);
+    let file = file(1000);
+    net.seed(a, &file);
+    net.fetch(b, &file.link);
+    net.run(5000);
+    net.sever(a, b);
+    net.input(b, Input::Moved { lost: true });
+    net.run(2000);
+    for _ in 0..10 {
+        let before = bytes(&mut net, b);
+        net.run(1000);
+        let came = bytes(&mut net, b) - before;
+        assert!(came > rate.get() * 9 / 10, "{came} bytes in a second");
+    }
+}
+
+fn bytes(net: &mut Net, host: Host) -> u64 {
+    net.peer(host).swarm.progress(TRANSFER).unwrap().bytes_held
 }
