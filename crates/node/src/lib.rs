@@ -12,6 +12,7 @@ mod connection;
 mod destination;
 mod dht;
 mod disk;
+mod doubt;
 mod driver;
 mod flush;
 mod identity;

@@ -95,10 +95,14 @@ fn a_turn_server_of_ones_own_leaves_others_the_port_that_was_named() {
     seeder.count_from(PORT);
     let link = desk.ingest("seed", &desk.file("file", LEN));
     let at = ["--no-dht", "--relay", relay.url()];
-    let seed = desk.samara_in(seeder.host(), "seed").args(["seed", "-i", "ENTRY.json"]);
+    let seed = desk
+        .samara_in(seeder.host(), "seed")
+        .args(["seed", "-i", "ENTRY.json"]);
     let seed = seed.args(at).args(["--udp-port", &PORT.to_string()]);
     let server = format!("turn:me:north@{}", turn.address());
-    let seed = seed.args(["--upload-limit", SPEED, "--ice-server", &server]).start();
+    let seed = seed
+        .args(["--upload-limit", SPEED, "--ice-server", &server])
+        .start();
     seed.wait_until(|event| event["event"] == "connection" && event["problem"].is_null());
     let fetch = desk.samara_in(reader.host(), "fetch");
     let fetch = fetch.args(["fetch", &link, "-o", "out"]).args(at);

@@ -10,6 +10,8 @@ use webrtc::peer_connection::{
     RTCPeerConnectionIceEvent, RTCPeerConnectionState,
 };
 
+use crate::doubt::Doubt;
+
 /// Candidates of this end waiting for the task: one for each of its addresses
 /// and servers. What is more is dropped.
 const CANDIDATES: usize = 64;
@@ -18,6 +20,7 @@ const CANDIDATES: usize = 64;
 pub(super) struct Listener {
     candidates: mpsc::Sender<RTCIceCandidateInit>,
     ice: Arc<Notify>,
+    doubt: Doubt,
     over: CancellationToken,
 }
 
@@ -31,13 +34,14 @@ pub(super) struct Heard {
     pub over: CancellationToken,
 }
 
-/// A listener and what it hears.
-pub(super) fn listen() -> (Listener, Heard) {
+/// A listener and what it hears; silence where there was none raises doubt.
+pub(super) fn listen(doubt: Doubt) -> (Listener, Heard) {
     let (sender, candidates) = mpsc::channel(CANDIDATES);
     let (ice, over) = (Arc::default(), CancellationToken::new());
     let listener = Listener {
         candidates: sender,
         ice: Arc::clone(&ice),
+        doubt,
         over: over.clone(),
     };
     let heard = Heard {
@@ -56,7 +60,10 @@ impl PeerConnectionEventHandler for Listener {
         }
     }
 
-    async fn on_ice_connection_state_change(&self, _: RTCIceConnectionState) {
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        if state == RTCIceConnectionState::Disconnected {
+            self.doubt.raise();
+        }
         self.ice.notify_one();
     }
 

@@ -16,6 +16,7 @@ use super::port::Port;
 use super::ports::Taken;
 use super::runtime::{ConnectionRuntime, IsOpen};
 use super::{IceServer, Role, Ways, WebRtcConfig};
+use crate::doubt::Doubt;
 
 /// Bytes handed to the channel and not acknowledged by the other end. What is
 /// below counts as on its way; a path of 100 ms takes 10 MiB/s with it.
@@ -24,6 +25,12 @@ const BUFFERED: usize = 1 << 20;
 /// How long a better way is waited for where the other end was reached at an
 /// address it did not name. Browsers name none of a local network.
 const UNANNOUNCED: Duration = Duration::from_millis(100);
+
+/// Silence after which a connection is in doubt, and after which it is over: a
+/// source is given up as early, and both ends are to find another way at once.
+/// Nothing else tells that a router has another address outside.
+const DOUBT: Duration = Duration::from_secs(5);
+const OVER: Duration = Duration::from_secs(10);
 
 /// A peer connection and what belongs to it.
 pub(super) struct Made {
@@ -45,12 +52,12 @@ pub(super) async fn make(ways: &Ways, role: &Role) -> Result<Made, Error> {
     let place = Place::of(ways, role)?;
     // Names that browsers give instead of addresses are looked up in the local
     // network, where there is one.
-    let made = connect(&servers, &place, MulticastDnsMode::QueryOnly).await;
+    let made = connect(&servers, &place, &ways.doubt, MulticastDnsMode::QueryOnly).await;
     let made = match made {
         Ok(made) => made,
         Err(error) => {
             tracing::debug!(%error, "no names of the local network");
-            connect(&servers, &place, MulticastDnsMode::Disabled).await?
+            connect(&servers, &place, &ways.doubt, MulticastDnsMode::Disabled).await?
         }
     };
     let taken = match place {
@@ -109,9 +116,10 @@ impl<'a> Place<'a> {
 async fn connect(
     servers: &[IceServer],
     place: &Place<'_>,
+    doubt: &Doubt,
     mdns: MulticastDnsMode,
 ) -> Result<Made, Error> {
-    let (listener, heard) = listen();
+    let (listener, heard) = listen(doubt.clone());
     let servers = servers.iter().map(|server| RTCIceServer {
         urls: vec![server.url.clone()],
         username: server.username.clone(),
@@ -122,7 +130,8 @@ async fn connect(
         .build();
     let mut settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns)
-        .with_prflx_acceptance_min_wait(Some(UNANNOUNCED));
+        .with_prflx_acceptance_min_wait(Some(UNANNOUNCED))
+        .with_ice_timeouts(Some(DOUBT), Some(OVER - DOUBT), None);
     let mut seat = None;
     if let Some(port) = place.shared() {
         let (name, password) = (secret::<8>()?, secret::<16>()?);

@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bind::BindError;
 use crate::connection::Attached;
+use crate::doubt::{Doubt, Doubted};
 pub use ice::{IceServer, IceServerError, WebRtcConfig};
 use peer::Peer;
 use port::Port;
@@ -71,6 +72,8 @@ struct Ways {
     ports: Arc<Ports>,
     /// Servers that relays named.
     named: RwLock<Vec<IceServer>>,
+    /// Told where a channel that stood went silent.
+    doubt: Doubt,
 }
 
 impl WebRtc {
@@ -83,8 +86,14 @@ impl WebRtc {
             port,
             ports,
             named,
+            doubt: Doubt::new(),
         });
         Ok(Self { ways, tasks })
+    }
+
+    /// Hears when a channel that stood goes silent.
+    pub fn doubted(&self) -> Doubted {
+        self.ways.doubt.listen()
     }
 
     /// Uses these servers for what is begun from now on, after those of the
