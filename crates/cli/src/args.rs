@@ -276,8 +276,9 @@ pub struct Network {
     pub udp_port: Option<NonZeroU16>,
 
     /// Have no data channels but at these UDP ports: one for all that others
-    /// begin, and one for each that is begun here; with a TURN server of your
-    /// own, one more for each. Without a free one there is no data channel
+    /// begin, one for each that is begun here, and with a TURN server of your
+    /// own one more for each that others began. Without a free one a channel
+    /// fails, and the relay carries what it would have
     #[arg(long, value_name = "LOW-HIGH", help_heading = "Network")]
     pub udp_ports: Option<PortRange>,
 
@@ -397,6 +398,22 @@ mod tests {
         }
         for text in ["", "0", "-1", "1.5G", "G", "99999999999T", "5X"] {
             assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_ports_that_is_none_is_refused_with_the_reason() {
+        let of = |ports| {
+            let seed = ["samara", "seed", "-i", "entry.json", "--udp-ports", ports];
+            Args::try_parse_from(seed).map_err(|error| error.to_string())
+        };
+        assert!(of("40000-40031").is_ok());
+        for (ports, why) in [
+            ("40000", "write it like 40000-40031"),
+            ("40031-40000", "the second port must be above the first"),
+            ("1-70000", "write it like"),
+        ] {
+            assert!(of(ports).unwrap_err().contains(why), "{ports}");
         }
     }
 

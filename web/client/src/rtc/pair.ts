@@ -19,7 +19,9 @@ interface Entry {
  */
 export function usesTurn(report: RTCStatsReport): boolean | undefined {
   const entries = new Map<string, Entry>();
-  report.forEach((entry: Entry, id: string) => entries.set(id, entry));
+  report.forEach((entry: Entry, id: string) => {
+    entries.set(id, entry);
+  });
   const all = [...entries.values()];
   const named = all.find((entry) => entry.type === "transport" && entry.selectedCandidatePairId);
   const pair =
