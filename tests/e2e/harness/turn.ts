@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { createInterface } from "node:readline";
 
 const PROGRAM = "turnserver";
 
@@ -27,18 +26,10 @@ export class Turn {
     const where = [`--listening-ip=${ip}`, `--relay-ip=${ip}`, `--listening-port=${port}`];
     const whom = ["--realm=samara", "--use-auth-secret", `--static-auth-secret=${secret}`];
     const only = ["-n", "--no-cli", "--no-tls", "--no-dtls", "--allow-loopback-peers"];
-    const args = [...only, ...where, ...whom, ...files, "--log-file=stdout", "--simple-log"];
-    const child = spawn(PROGRAM, args, { stdio: ["ignore", "pipe", "ignore"] });
-    const turn = new Turn(child, `${ip}:${port}`);
-    let log = "";
-    for await (const line of createInterface(child.stdout)) {
-      log += `${line}\n`;
-      if (/UDP listener opened/.test(line)) {
-        child.stdout.resume();
-        return turn;
-      }
-    }
-    throw new Error(`${PROGRAM} ended:\n${log}`);
+    const args = [...only, ...where, ...whom, ...files, "--log-file=/dev/null"];
+    const turn = new Turn(spawn(PROGRAM, args, { stdio: "ignore" }), `${ip}:${port}`);
+    await answers(ip, port);
+    return turn;
   }
 
   async stop(): Promise<void> {
@@ -55,4 +46,18 @@ async function freePort(ip: string): Promise<number> {
   const { port } = socket.address();
   socket.close();
   return port;
+}
+
+/** Resolves when something answers STUN there: the request goes out until then. */
+async function answers(ip: string, port: number): Promise<void> {
+  const socket = createSocket("udp4");
+  // A binding request (RFC 8489) without attributes.
+  const request = Buffer.concat([Buffer.from("000100002112a442", "hex"), Buffer.alloc(12, 7)]);
+  const asking = setInterval(() => socket.send(request, port, ip), 50);
+  try {
+    await once(socket, "message", { signal: AbortSignal.timeout(20_000) });
+  } finally {
+    clearInterval(asking);
+    socket.close();
+  }
 }

@@ -122,6 +122,11 @@ mod between {
     #[serde(transparent)]
     struct Known(#[serde(with = "super::Between")] Pair);
 
+    #[allow(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde gives a field so"
+    )]
     pub fn serialize<S: Serializer>(pair: &Option<Pair>, to: S) -> Result<S::Ok, S::Error> {
         pair.map(Known).serialize(to)
     }

@@ -26,11 +26,13 @@ const BUFFERED: usize = 1 << 20;
 /// address it did not name. Browsers name none of a local network.
 const UNANNOUNCED: Duration = Duration::from_millis(100);
 
-/// Silence after which a connection is in doubt, and after which it is over: a
-/// source is given up as early, and both ends are to find another way at once.
-/// Nothing else tells that a router has another address outside.
+/// Silence after which a connection is in doubt. Nothing else tells that a
+/// router has another address outside.
 const DOUBT: Duration = Duration::from_secs(5);
-const OVER: Duration = Duration::from_secs(10);
+
+/// Doubt after which it is over: a source is given up as early, and both ends
+/// are to find another way.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A peer connection and what belongs to it.
 pub(super) struct Made {
@@ -131,7 +133,7 @@ async fn connect(
     let mut settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns)
         .with_prflx_acceptance_min_wait(Some(UNANNOUNCED))
-        .with_ice_timeouts(Some(DOUBT), Some(OVER - DOUBT), None);
+        .with_ice_timeouts(Some(DOUBT), Some(PATIENCE), None);
     let mut seat = None;
     if let Some(port) = place.shared() {
         let (name, password) = (secret::<8>()?, secret::<16>()?);

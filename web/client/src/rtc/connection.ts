@@ -14,6 +14,9 @@ const MOST = 262_144;
  */
 const CHANNEL = { negotiated: true, id: 0 } as const;
 
+/** How old a report of a browser's may be, in milliseconds: Chromium gives one for 50. */
+const STALE = 100;
+
 /** How long a closed connection may still send what it has, in milliseconds. */
 const LINGER = 1000;
 
@@ -115,14 +118,20 @@ export class Connection {
     }
   }
 
-  /** Tells the worker what the selected pair goes through, where that is news. */
-  async #onSelected(): Promise<void> {
+  /** ICE may have selected a pair. */
+  #onSelected(): void {
     const ice = this.#connection.sctp?.transport.iceTransport;
     if (ice !== undefined) {
       // A browser may find a better pair later, with no change of state.
       ice.onselectedcandidatepairchange = () => this.#onSelected();
     }
-    const turn = usesTurn(await this.#connection.getStats());
+    setTimeout(() => this.#look(), STALE);
+  }
+
+  /** Tells the worker what the selected pair goes through, where that is news. */
+  async #look(): Promise<void> {
+    const report = await this.#connection.getStats().catch(() => undefined);
+    const turn = report && usesTurn(report);
     if (turn !== undefined && turn !== this.#turn && this.#connection.signalingState !== "closed") {
       this.#turn = turn;
       this.#tell({ kind: "selected", connection: this.#id, turn });
