@@ -8,7 +8,7 @@ use js_sys::{Function, Uint8Array};
 use rand_core::{Rng as _, UnwrapErr};
 use samara_core::{BlobId, Link, PeerSecret};
 use samara_swarm::{
-    Config, ConnectionId, Generosity, Input, Path, Rate, Rates, State, Target, TransferId,
+    Config, ConnectionId, Generosity, Input, Pair, Path, Rate, Rates, State, Target, TransferId,
 };
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
@@ -54,7 +54,9 @@ export interface PeerTransfer {
 export interface PeerSource {
   peer: string;
   path: 'webrtc' | 'websocket' | 'circuit';
-  /** Why by a circuit, for a person. */
+  /** What its data channel goes through, once known. */
+  pair?: 'direct' | 'turn';
+  /** Why by a circuit or a TURN server, for a person. */
   detour?: string;
   bytes: number;
   roundTrip?: number;
@@ -130,6 +132,8 @@ struct Opened {
 struct Source {
     peer: String,
     path: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pair: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detour: Option<String>,
     bytes: u64,
@@ -364,6 +368,13 @@ impl Peer {
         self.driver.give_all(inputs);
     }
 
+    /// A connection of the page goes through a TURN server, or directly.
+    pub fn selected(&self, connection: u64, turn: bool) {
+        let connection = ConnectionId(connection);
+        let pair = if turn { Pair::Turn } else { Pair::Direct };
+        self.driver.give(Input::Selected { connection, pair });
+    }
+
     /// A connection of the page has something for its other end.
     pub fn signal(&self, connection: u64, signal: PeerSignal) -> Result<(), JsValue> {
         let signal: HostSignal = serde_wasm_bindgen::from_value(signal.into())
@@ -434,6 +445,10 @@ impl From<samara_swarm::Source> for Source {
                 Path::WebSocket => "websocket",
                 Path::Circuit => "circuit",
             },
+            pair: source.pair.map(|pair| match pair {
+                Pair::Direct => "direct",
+                Pair::Turn => "turn",
+            }),
             detour: source.detour.map(|detour| detour.to_string()),
             bytes: source.bytes,
             round_trip: source.round_trip.map(|round_trip| round_trip.0),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Parser, Subcommand};
-use samara_node::{IceServer, PeerUrl};
+use samara_node::{IceServer, PeerUrl, PortRange};
 use samara_relay::IceUrl;
 
 use crate::exit::EXIT_CODES;
@@ -277,10 +277,17 @@ pub struct Network {
     #[arg(long, value_name = "SERVER", help_heading = "Network")]
     pub ice_server: Vec<IceServer>,
 
-    /// Take data channels that others begin at this UDP port [default: any free
-    /// one]
+    /// Take data channels that others begin at this one UDP port [default: any
+    /// free one]. Those begun here have a port each, see --udp-ports
     #[arg(long, value_name = "PORT", help_heading = "Network")]
     pub udp_port: Option<NonZeroU16>,
+
+    /// Have no data channels but at these UDP ports: one for all that others
+    /// begin, one for each that is begun here, and with a TURN server of your
+    /// own one more for each that others began. Without a free one a channel
+    /// fails, and the relay carries what it would have
+    #[arg(long, value_name = "LOW-HIGH", help_heading = "Network")]
+    pub udp_ports: Option<PortRange>,
 
     /// Have at most so many data channels with one peer; more than one are tried
     /// where a path is long or loses packets
@@ -291,7 +298,7 @@ pub struct Network {
 
     /// Open no data channels: what others at a relay get and give goes through
     /// it, and they do not learn this machine's addresses
-    #[arg(long, help_heading = "Network", conflicts_with_all = ["ice_server", "udp_port"])]
+    #[arg(long, help_heading = "Network", conflicts_with_all = ["ice_server", "udp_port", "udp_ports"])]
     pub no_webrtc: bool,
 }
 
@@ -398,6 +405,22 @@ mod tests {
         }
         for text in ["", "0", "-1", "1.5G", "G", "99999999999T", "5X"] {
             assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_ports_that_is_none_is_refused_with_the_reason() {
+        let of = |ports| {
+            let seed = ["samara", "seed", "-i", "entry.json", "--udp-ports", ports];
+            Args::try_parse_from(seed).map_err(|error| error.to_string())
+        };
+        assert!(of("40000-40031").is_ok());
+        for (ports, why) in [
+            ("40000", "write it like 40000-40031"),
+            ("40031-40000", "the second port must be above the first"),
+            ("1-70000", "write it like"),
+        ] {
+            assert!(of(ports).unwrap_err().contains(why), "{ports}");
         }
     }
 

@@ -15,7 +15,7 @@ use crate::args::Fetch;
 use crate::exit::{Code, Failure};
 use crate::network::{self, Contacts};
 use crate::output::Output;
-use crate::report::{Event, Progress, Report, Source, path_name};
+use crate::report::{Event, Progress, Report, Source, pair_name, path_name};
 use crate::{copies, signals, source, store};
 
 /// Speed is the average over so long.
@@ -206,6 +206,7 @@ impl Fetching<'_> {
             let sources = progress.sources.iter().map(|source| Source {
                 peer: source.peer.to_string(),
                 path: path_name(source.path),
+                pair: source.pair.map(pair_name),
                 detour: source.detour.map(|detour| detour.to_string()),
                 bytes: source.bytes,
                 bytes_per_second: source.rate,

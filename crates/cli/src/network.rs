@@ -56,6 +56,7 @@ pub async fn start(
     config.webrtc = (!args.no_webrtc).then(|| WebRtcConfig {
         ice_servers: args.ice_server.clone(),
         port: args.udp_port.map(NonZeroU16::get),
+        ports: args.udp_ports,
         ..WebRtcConfig::default()
     });
     // Behind a relay alone nobody would knock.

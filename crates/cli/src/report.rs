@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use samara_node::Path;
+use samara_node::{Pair, Path};
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -98,7 +98,10 @@ pub struct Progress {
 pub struct Source {
     pub peer: String,
     pub path: &'static str,
-    /// Why by a circuit.
+    /// What a data channel goes through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pair: Option<&'static str>,
+    /// Why by a circuit or a TURN server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detour: Option<String>,
     pub bytes: u64,
@@ -115,6 +118,14 @@ pub const fn path_name(path: Path) -> &'static str {
         Path::WebRtc => "webrtc",
         Path::WebSocket => "websocket",
         Path::Circuit => "circuit",
+    }
+}
+
+/// What a data channel goes through, in the words of `--json`.
+pub const fn pair_name(pair: Pair) -> &'static str {
+    match pair {
+        Pair::Direct => "direct",
+        Pair::Turn => "turn",
     }
 }
 
@@ -279,7 +290,12 @@ fn progress_line(progress: &Progress) -> String {
         let speed = HumanBytes(source.bytes_per_second);
         let peer = source.peer.get(..8).unwrap_or_default();
         let path = source.path;
-        for part in [before, peer, " by ", path, " ", &speed.to_string(), "/s"] {
+        let through = match source.pair {
+            Some("turn") => " through TURN",
+            Some(_) | None => "",
+        };
+        let speed = speed.to_string();
+        for part in [before, peer, " by ", path, through, " ", &speed, "/s"] {
             text.push_str(part);
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
 use samara_node::{
-    ConnectedPeer, Ledger, Live, Path as Connected, Said, Status, StatusFile, Wants,
+    ConnectedPeer, Ledger, Live, Pair, Path as Connected, Said, Status, StatusFile, Wants,
 };
 use samara_store::{OpenError, Options, Store};
 use serde::Serialize;
@@ -185,7 +185,11 @@ fn write_peer(text: &mut String, connected: &ConnectedPeer) -> std::fmt::Result 
 /// How a peer is connected, and why in no better way.
 fn way(connected: &ConnectedPeer) -> String {
     let way = match connected.path {
-        Connected::WebRtc => "by a data channel, without the relay",
+        Connected::WebRtc => match connected.pair {
+            Some(Pair::Direct) => "by a data channel, directly",
+            Some(Pair::Turn) => "by a data channel, through a TURN server",
+            None => "by a data channel",
+        },
         Connected::WebSocket => "by websocket",
         Connected::Circuit => "through the relay, sealed",
     };

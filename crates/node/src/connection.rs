@@ -4,7 +4,7 @@
 //! them from [`Outgoing`]; it knows nothing of the machine.
 
 use bytes::Bytes;
-use samara_swarm::{ConnectionId, Input, Path, Signal};
+use samara_swarm::{ConnectionId, Input, Pair, Path, Signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -117,6 +117,13 @@ impl Incoming {
             binding,
         };
         self.wire.send(connected).await.map_err(|_| Stopped)
+    }
+
+    /// Says what a data channel goes through.
+    pub(crate) async fn selected(&self, pair: Pair) {
+        let connection = self.connection;
+        // A node that was stopped tells nobody.
+        let _ = self.wire.send(Input::Selected { connection, pair }).await;
     }
 
     /// Tells the other end of a connection in the making, by whoever

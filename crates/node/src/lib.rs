@@ -14,6 +14,7 @@ mod connection;
 mod destination;
 mod dht;
 mod disk;
+mod doubt;
 mod driver;
 mod flush;
 mod identity;
@@ -43,8 +44,8 @@ pub use ingest::{IngestError, Ingested, ingest};
 pub use ledger::{Account, Ledger, LedgerError};
 pub use node::{Node, NodeEvent, StartError};
 pub use samara_swarm::{
-    Cause, Detour, Generosity, Limits, Millis, Order, Path, Problem, Progress, Rate, Rates, Source,
-    State, Target, Traffic, TransferFailure,
+    Cause, Detour, Generosity, Limits, Millis, Order, Pair, Path, Problem, Progress, Rate, Rates,
+    Source, State, Target, Traffic, TransferFailure,
 };
 pub use save::SaveError;
 pub use status::{ConnectedPeer, KnownPeer, Live, Said, Status, StatusError, StatusFile};
@@ -53,4 +54,4 @@ pub use sweep::{Sweep, SweepStats, SweepView};
 pub use transfer::{Transfer, TransferError, TransferEvent};
 pub use url::{PeerUrl, PeerUrlError};
 pub use wants::{Want, Wants};
-pub use webrtc::{IceServer, IceServerError, WebRtcConfig};
+pub use webrtc::{IceServer, IceServerError, PortRange, PortRangeError, WebRtcConfig};

@@ -10,7 +10,7 @@ use samara_core::{BlobId, MemberId, RequestId, Topic};
 
 use crate::assembly::Assembly;
 use crate::detour::Leaving;
-use crate::face::{ConnectionId, Path, TransferId};
+use crate::face::{ConnectionId, Pair, Path, TransferId};
 use crate::holdings::Shown;
 use crate::pace::Pace;
 use crate::push::Keeping;
@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     pub(crate) lane: bool,
     /// Signals of the session, where two met through a room.
     pub(crate) signals: Signals,
+    /// What it goes through, of a data channel and once known.
+    pub(crate) pair: Option<Pair>,
 }
 
 /// How many signals a session had.
@@ -350,6 +352,7 @@ impl Connection {
             scope,
             lane: false,
             signals: Signals::default(),
+            pair: None,
         }
     }
 

@@ -14,7 +14,7 @@ use samara_core::{MemberId, Topic};
 
 use crate::Swarm;
 use crate::connection::{Carrier, Connection, Meeting, Origin, Peer, Scope, Stage};
-use crate::face::{ConnectionId, Detour, Path};
+use crate::face::{ConnectionId, Detour, Pair, Path};
 use crate::time::{Millis, Time};
 
 /// How long a data channel may take before a circuit is opened beside it.
@@ -93,8 +93,19 @@ impl Leaving {
 }
 
 impl Swarm {
-    /// Why a connection is a circuit.
+    /// The driver knows what a data channel goes through.
+    pub(crate) fn on_selected(&mut self, id: ConnectionId, pair: Pair) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.pair = Some(pair);
+        }
+    }
+
+    /// Why a connection is not direct.
     pub(crate) fn detour_of(&self, connection: &Connection) -> Option<Detour> {
+        // ICE takes a TURN server only where nothing else came through.
+        if connection.pair == Some(Pair::Turn) {
+            return Some(Detour::NoWay);
+        }
         let meeting = connection.meeting()?;
         if connection.carrier != Carrier::Circuit {
             return None;

@@ -137,7 +137,18 @@ pub enum Path {
     Circuit,
 }
 
-/// Why two members of a room have a circuit and no data channel.
+/// What stands between the two ends of a data channel: ICE's selected pair
+/// (RFC 8445).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Pair {
+    /// Nobody: packets go from one to the other.
+    Direct,
+    /// A TURN server, which passes packets on.
+    Turn,
+}
+
+/// Why two members of a room have no direct path: a circuit and no data
+/// channel, or one through a TURN server.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Detour {
     /// This peer opens none.
@@ -255,6 +266,13 @@ pub enum Input {
         connection: ConnectionId,
         /// The message.
         message: Bytes,
+    },
+    /// What the packets of a data channel go through now.
+    Selected {
+        /// The connection.
+        connection: ConnectionId,
+        /// What.
+        pair: Pair,
     },
     /// So many bytes of earlier [`Output::Send`]s left the send queue.
     Drained {
@@ -601,7 +619,10 @@ pub struct Source {
     pub peer: PeerId,
     /// How it is connected.
     pub path: Path,
-    /// Why by a circuit, where it is one and the reason is known.
+    /// What its data channel goes through, once known; of several, the first.
+    pub pair: Option<Pair>,
+    /// Why not directly, where it is a circuit or goes through a TURN server
+    /// and the reason is known.
     pub detour: Option<Detour>,
     /// Verified bytes it gave, over all transfers.
     pub bytes: u64,

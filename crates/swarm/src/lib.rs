@@ -105,9 +105,9 @@ use crate::uplink::Uplink;
 use crate::wanted::{Slot, WantList};
 
 pub use face::{
-    Address, Cause, Config, ConnectionId, Detour, Event, Generosity, Input, Order, Output, Path,
-    Problem, Progress, Rate, Rates, Signal, Source, State, StoreFailure, Target, TransferFailure,
-    TransferId,
+    Address, Cause, Config, ConnectionId, Detour, Event, Generosity, Input, Order, Output, Pair,
+    Path, Problem, Progress, Rate, Rates, Signal, Source, State, StoreFailure, Target,
+    TransferFailure, TransferId,
 };
 pub use ledger::{LEDGER_PEERS, Traffic};
 pub use limits::Limits;
@@ -242,6 +242,7 @@ impl Swarm {
                 connection,
                 message,
             } => self.on_received(connection, &message),
+            Input::Selected { connection, pair } => self.on_selected(connection, pair),
             Input::Drained { connection, bytes } => self.on_drained(connection, bytes),
             Input::Signal { connection, signal } => self.on_local_signal(connection, signal),
             Input::Holding(blobs) => {

@@ -98,6 +98,7 @@ impl Swarm {
             self.after_message(id, &message);
             self.send(id, &message);
         }
+        self.pass_turn(id);
         self.count_outgoing(id);
         self.line_up(id);
         self.load_next();
@@ -183,6 +184,24 @@ impl Swarm {
         if let Some(peer) = self.peer_mut(next) {
             peer.serving.held_back = true;
             self.turns.sends.push_back(next);
+            let at = self.upload.ready_at(self.now);
+            self.arm(at);
+        }
+    }
+
+    /// If a channel needs no turn any more, another one of its peer does that
+    /// left the waiting to it.
+    fn pass_turn(&mut self, id: ConnectionId) {
+        let waits = |id: ConnectionId| {
+            let peer = self.connections.get(&id).and_then(Connection::ready);
+            peer.is_some_and(|peer| peer.serving.held_back)
+        };
+        if waits(id) || self.siblings(id).any(waits) {
+            return;
+        }
+        let next = self.siblings(id).find(|id| self.has_to_send(*id));
+        if let Some(next) = next {
+            self.hold_back(next);
         }
     }
 
@@ -224,11 +243,7 @@ impl Swarm {
                 if let Some(peer) = self.peer_mut(id) {
                     peer.serving.held_back = false;
                 }
-                let mut siblings = self.siblings(id);
-                if let Some(sibling) = siblings.find(|id| self.has_to_send(*id)) {
-                    drop(siblings);
-                    self.hold_back(sibling);
-                }
+                self.pass_turn(id);
             }
         }
     }

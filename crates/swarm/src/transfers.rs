@@ -361,8 +361,13 @@ impl Swarm {
     /// A connection's peer as a source that gave so many bytes.
     pub(crate) fn source(&self, connection: &Connection, bytes: u64) -> Option<Source> {
         let source = connection.ready()?.source(bytes);
+        let pair = connection.pair;
         let detour = self.detour_of(connection);
-        Some(Source { detour, ..source })
+        Some(Source {
+            pair,
+            detour,
+            ..source
+        })
     }
 }
 
@@ -373,6 +378,7 @@ impl Peer {
         Source {
             peer: self.id,
             path: self.path,
+            pair: None,
             detour: None,
             bytes,
             rate: pace.rate().filter(|_| busy).unwrap_or_default(),

@@ -5,11 +5,13 @@
 
 mod net;
 
+use core::num::NonZeroU64;
+
 use net::file::file;
 use net::{Host, Net};
 use samara_core::Message;
 use samara_core::message::{Features, IceServer};
-use samara_swarm::{Detour, Input, Path, Source, TransferId};
+use samara_swarm::{ConnectionId, Detour, Input, Pair, Path, Rate, Source, TransferId};
 
 const TRANSFER: TransferId = TransferId(1);
 const RELAY: &str = "ws://relay/ws";
@@ -118,6 +120,36 @@ fn a_data_channel_takes_over_from_a_circuit_and_nothing_is_asked_for_twice() {
     // With what stands before a blob in its message.
     let sent = net.peer(a).sent(Path::WebRtc);
     assert!(sent > left / 2 && sent < left + left / 20, "{sent} {left}");
+}
+
+#[test]
+fn a_channel_through_a_turn_server_is_not_called_direct() {
+    let (mut net, _, a, b) = two_browsers();
+    let file = file(30);
+    net.seed(a, &file);
+    net.fetch(b, &file.link);
+    net.run(5000);
+    let channel = |(id, path): (&ConnectionId, &Path)| (*path == Path::WebRtc).then_some(*id);
+    let connection = net.peer(b).paths.iter().find_map(channel).unwrap();
+    for (pair, detour) in [
+        (Pair::Direct, None),
+        (Pair::Turn, Some(Detour::NoWay)),
+        // ICE may find a better way later.
+        (Pair::Direct, None),
+    ] {
+        net.input(b, Input::Selected { connection, pair });
+        let source = &sources(&mut net, b)[0];
+        assert_eq!((source.pair, source.detour), (Some(pair), detour));
+    }
+    // Nobody asked on the other side.
+    assert_eq!(net.peer(a).swarm.peers().len(), 2);
+    assert!(
+        net.peer(a)
+            .swarm
+            .peers()
+            .iter()
+            .all(|peer| peer.pair.is_none())
+    );
 }
 
 #[test]
@@ -238,4 +270,49 @@ fn a_peer_in_the_rooms_of_two_relays_is_met_in_one_of_them() {
     net.channel_rate = 0;
     net.run(60_000);
     assert!(net.is_done(b));
+}
+
+/// Several channels of a peer share one turn: whatever becomes of the one that
+/// waits for it, the others go on.
+#[test]
+fn a_limit_on_uploads_is_used_up_while_there_is_something_to_send() {
+    for near in [false, true] {
+        for start in [3000, 3100, 3250, 3400, 3500, 3700] {
+            let mut net = Net::default();
+            net.exact = true;
+            net.near = near;
+            net.relay();
+            let rate = NonZeroU64::new(4400).unwrap();
+            let a = net.add(|config| {
+                config.webrtc = true;
+                config.rates.upload = Some(Rate {
+                    bytes_per_second: rate,
+                    burst: rate.get(),
+                });
+            });
+            let b = net.browser();
+            for host in [a, b] {
+                net.keep(host, RELAY);
+            }
+            net.run(1000);
+            let file = file(300);
+            net.seed(a, &file);
+            net.fetch(b, &file.link);
+            net.run(start);
+            // Some of its channels are dead from here on.
+            net.sever(a, b);
+            net.input(b, Input::Moved { lost: true });
+            net.run(3000);
+            for _ in 0..5 {
+                let before = bytes(&mut net, b);
+                net.run(3000);
+                let came = bytes(&mut net, b) - before;
+                assert!(came > rate.get() * 5 / 2, "{start}: {came} bytes in 3 s");
+            }
+        }
+    }
+}
+
+fn bytes(net: &mut Net, host: Host) -> u64 {
+    net.peer(host).swarm.progress(TRANSFER).unwrap().bytes_held
 }

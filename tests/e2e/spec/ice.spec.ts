@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { expect, test } from "../harness/stage.ts";
+import { Turn } from "../harness/turn.ts";
 
 declare global {
   interface Window {
@@ -51,6 +52,41 @@ test("a page makes its connections with the servers that its relay names", async
     expect(told).not.toContain(credential);
     expect(told).not.toContain("north");
   }
+});
+
+/** Uses nothing but TURN servers, as if no other way were found. */
+function throughTurn(): void {
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(config?: RTCConfiguration) {
+      super({ ...config, iceTransportPolicy: "relay" });
+    }
+  };
+}
+
+test("the page says that a source is reached through a TURN server", async ({ stage }) => {
+  test.skip(!Turn.installed, "coturn is not installed");
+  const turn = stage.started(await Turn.start("north", stage.folder));
+  const secret = stage.path("secret");
+  await writeFile(secret, "north\n");
+  const relay = await stage.relay(["--turn", turn.host, "--turn-secret-file", secret]);
+  const input = await stage.input(3 * 1024 * 1024);
+  const sender = await stage.tab(relay.page, { before: throughTurn });
+  const link = await sender.send(input.path);
+  const reader = await stage.tab(link, { before: throughTurn });
+  await reader.waitFor("done");
+  expect((await reader.save()).hash).toBe(input.hash);
+  await expect(reader.page.getByTestId("sources")).toContainText(
+    "From another device, sealed, through a TURN server, since no direct path was found",
+  );
+});
+
+test("the page says that a source is reached directly", async ({ stage }) => {
+  const relay = await stage.relay();
+  const input = await stage.input(3 * 1024 * 1024);
+  const sender = await stage.tab(relay.page);
+  const reader = await stage.tab(await sender.send(input.path));
+  await reader.waitFor("done");
+  await expect(reader.page.getByTestId("sources")).toContainText("Straight from another device");
 });
 
 test("the page says why a source comes through the relay", async ({ stage }) => {

@@ -1,6 +1,6 @@
 /** Who gives a file's pieces: over which path, how much and how fast. */
 import type { Transfer, TransferSource } from "samara-web";
-import { count, PATHS, size } from "./words.ts";
+import { count, PATHS, reached, size } from "./words.ts";
 
 /** More than these are summed up in one row. */
 const MOST_ROWS = 5;
@@ -14,9 +14,7 @@ export function Sources({ transfer }: { transfer: Transfer }) {
       {shown.map((source) => (
         <li key={source.peer + source.path} data-path={source.path} data-bytes={source.bytes}>
           <span>
-            {PATHS[source.path].words}
-            {source.detour !== undefined && `, since ${source.detour}`}{" "}
-            <small>({PATHS[source.path].name})</small>
+            {reached(source)} <small>({PATHS[source.path]})</small>
           </span>
           <Given sources={[source]} active={active} />
         </li>

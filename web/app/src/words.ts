@@ -1,5 +1,5 @@
 /** How sizes, times, states and faults read on the page. */
-import type { Path, TransferState } from "samara-web";
+import type { Path, Source, TransferState } from "samara-web";
 
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
@@ -42,12 +42,36 @@ export const STATES: Record<TransferState, string> = {
   failed: "Stopped",
 };
 
-/** How a source is reached: for a person, and by the technical name. */
-export const PATHS: Record<Path, { words: string; name: string }> = {
-  webrtc: { words: "Straight from another device", name: "WebRTC" },
-  websocket: { words: "From a relay or a seeder", name: "WebSocket" },
-  circuit: { words: "Passed on, sealed, by the relay", name: "circuit" },
+/** The technical names of paths. */
+export const PATHS: Record<Path, string> = {
+  webrtc: "WebRTC",
+  websocket: "WebSocket",
+  circuit: "circuit",
 };
+
+/** How a source is reached: for a person, with the reason where it is not directly. */
+export function reached({ path, pair, detour }: Pick<Source, "path" | "pair" | "detour">): string {
+  const since = detour === undefined ? "" : `, since ${detour}`;
+  return `${from(path, pair)}${since}`;
+}
+
+function from(path: Path, pair: Source["pair"]): string {
+  switch (path) {
+    case "websocket":
+      return "From a relay or a seeder";
+    case "circuit":
+      return "Passed on, sealed, by the relay";
+    case "webrtc":
+      switch (pair) {
+        case "direct":
+          return "Straight from another device";
+        case "turn":
+          return "From another device, sealed, through a TURN server";
+        case undefined:
+          return "From another device";
+      }
+  }
+}
 
 /** What went wrong, as a sentence. The library's messages say what to do. */
 export function fault(error: unknown): string {

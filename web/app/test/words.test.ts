@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { looksLikeLink, relays } from "../src/address.ts";
-import { duration, fault, percent, size } from "../src/words.ts";
+import { duration, fault, percent, reached, size } from "../src/words.ts";
 
 test("sizes are short and never round up into a fourth digit", () => {
   const said = [0, 999, 1000, 45_230_000, 99_960, 999_400, 999_500, 5e15].map(size);
@@ -35,6 +35,20 @@ test("a fault is a sentence, whatever was thrown", () => {
   );
   assert.equal(fault(new Error("Nothing.")), "Nothing.");
   assert.match(fault("a string"), /Reload the page/);
+});
+
+test("a source through a TURN server is not called a direct one", () => {
+  assert.equal(reached({ path: "webrtc", pair: "direct" }), "Straight from another device");
+  const detour = "no direct path was found";
+  assert.equal(
+    reached({ path: "webrtc", pair: "turn", detour }),
+    "From another device, sealed, through a TURN server, since no direct path was found",
+  );
+  assert.equal(reached({ path: "webrtc" }), "From another device");
+  assert.equal(
+    reached({ path: "circuit", detour }),
+    "Passed on, sealed, by the relay, since no direct path was found",
+  );
 });
 
 test("links are told from other pasted text", () => {

@@ -48,7 +48,12 @@ export interface Source {
   readonly peer: string;
   /** A data channel, a WebSocket, or sealed messages through a relay. */
   readonly path: Path;
-  /** Why through the relay, for a person: what stands after “since”. */
+  /**
+   * What a data channel goes through, once known: nothing, or a TURN server, which passes
+   * its packets on and sees both addresses.
+   */
+  readonly pair?: "direct" | "turn";
+  /** Why through the relay or a TURN server, for a person: what stands after “since”. */
   readonly detour?: string;
   /** Verified bytes it gave since it connected: over all transfers, or to this one. */
   readonly bytes: number;

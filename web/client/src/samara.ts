@@ -79,6 +79,7 @@ export class SamaraPeer extends EventTarget implements Samara {
       samara.#status = { ...samara.#status, ...identity };
       return samara;
     } catch (error) {
+      samara.#letGo();
       samara.#worker.terminate();
       throw error;
     }
@@ -129,10 +130,15 @@ export class SamaraPeer extends EventTarget implements Samara {
     } catch {
       // It is closed already, or broken: nothing is left to do but the rest.
     }
-    globalThis.removeEventListener("online", this.#onOnline);
-    this.#rtc.close();
+    this.#letGo();
     this.#worker.terminate();
     this.#endAll(closed);
+  }
+
+  /** Lets go of what the page itself keeps for the peer. */
+  #letGo(): void {
+    globalThis.removeEventListener("online", this.#onOnline);
+    this.#rtc.close();
   }
 
   #transfer(opened: Opened): TransferHandle {
@@ -179,7 +185,7 @@ export class SamaraPeer extends EventTarget implements Samara {
   }
 
   #onBroken(error: SamaraError): void {
-    this.#rtc.close();
+    this.#letGo();
     this.#endAll(error);
     this.dispatchEvent(new Problem(error));
   }

@@ -14,7 +14,8 @@ mod server;
 mod table;
 mod town;
 
-use common::Desk;
+use common::{Desk, Ended};
+use serde_json::Value;
 use server::{Relay, Turn};
 use table::{Table, Way};
 use town::{Home, Router, Town};
@@ -44,17 +45,78 @@ fn way(url: &str, seeder: &Home, reader: &Home) -> Way {
         .args(["seed", "-i", "ENTRY.json"]);
     let seed = seed.args(at).args(["--upload-limit", SPEED]).start();
     seed.wait_until(|event| event["event"] == "connection" && event["problem"].is_null());
+    let watched = reader.watched();
     let fetch = desk
         .samara_in(reader.host(), "fetch")
         .args(["fetch", &link, "-o", "out"]);
     let fetched = fetch.args(at).end();
     fetched.assert_code(0);
+    let status = desk.samara("seed").arg("status").end();
     seed.stop();
     let (came, sent) = (std::fs::read(desk.path("out")), std::fs::read(&file));
     assert!(came.unwrap() == sent.unwrap(), "what came is what was sent");
     let progress = fetched.event("progress");
-    Way::of(&progress["sources"], reader.watched() > (LEN / 4) as u64)
+    let way = Way::of(&progress["sources"]);
+    // What the reader says is what happened.
+    let by_turn = reader.watched() - watched > (LEN / 4) as u64;
+    assert_eq!(way == Way::Turn, by_turn, "{progress}");
+    said_by_seeder(&status, way);
+    way
 }
+
+/// The other side of the channel says the same, while the reader is there.
+fn said_by_seeder(status: &Ended, way: Way) {
+    status.assert_code(0);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    let peers = status["running"]["peers"].as_array().unwrap();
+    let Some(channel) = peers.iter().find(|peer| peer["path"] == "webrtc") else {
+        return;
+    };
+    let pair = match way {
+        Way::Direct => "direct",
+        Way::Turn => "turn",
+        Way::Relay => panic!("{channel}"),
+    };
+    assert_eq!(channel["pair"], pair, "{channel}");
+}
+
+/// A TURN server that one end alone knows is of use whoever begins, and the
+/// port that others use is the one named for them all the same.
+#[test]
+#[ignore = "needs root, iproute2, nftables and coturn: cargo xtask nat"]
+fn a_turn_server_of_ones_own_leaves_others_the_port_that_was_named() {
+    let (town, desk) = (Town::new(), Desk::new());
+    let turn = Turn::start_for(&town, &desk, "me", "north");
+    let relay = Relay::start(&town, &desk, None);
+    let (seeder, reader) = (
+        Home::new(&town, Router::Symmetric),
+        Home::new(&town, Router::Symmetric),
+    );
+    seeder.count_from(PORT);
+    let link = desk.ingest("seed", &desk.file("file", LEN));
+    let at = ["--no-dht", "--relay", relay.url()];
+    let seed = desk
+        .samara_in(seeder.host(), "seed")
+        .args(["seed", "-i", "ENTRY.json"]);
+    let seed = seed.args(at).args(["--udp-port", &PORT.to_string()]);
+    let server = format!("turn:me:north@{}", turn.address());
+    let seed = seed
+        .args(["--upload-limit", SPEED, "--ice-server", &server])
+        .start();
+    seed.wait_until(|event| event["event"] == "connection" && event["problem"].is_null());
+    let fetch = desk.samara_in(reader.host(), "fetch");
+    let fetch = fetch.args(["fetch", &link, "-o", "out"]).args(at);
+    let fetched = fetch.end();
+    fetched.assert_code(0);
+    let progress = fetched.event("progress");
+    assert_eq!(Way::of(&progress["sources"]), Way::Turn, "{progress}");
+    // The seeder was asked, and answered on its port.
+    assert!(seeder.watched() > 0);
+    seed.stop();
+}
+
+/// A port of the seeder's that others are to use.
+const PORT: u16 = 4321;
 
 #[test]
 #[ignore = "needs root, iproute2, nftables and coturn: cargo xtask nat"]

@@ -72,7 +72,19 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// One that takes whoever the relay names it to.
     pub fn start(town: &Town, desk: &Desk) -> Self {
+        let secret = format!("--static-auth-secret={SECRET}");
+        Self::start_with(town, desk, &["--use-auth-secret", &secret])
+    }
+
+    /// One that takes this user.
+    pub fn start_for(town: &Town, desk: &Desk, user: &str, password: &str) -> Self {
+        let user = format!("--user={user}:{password}");
+        Self::start_with(town, desk, &["--lt-cred-mech", &user])
+    }
+
+    fn start_with(town: &Town, desk: &Desk, whom: &[&str]) -> Self {
         let (space, ip) = town.place();
         let mut command = space.command("turnserver");
         command.args([
@@ -82,12 +94,8 @@ impl Turn {
             "--no-dtls",
             "--log-file=stdout",
         ]);
-        command.args([
-            "--realm=samara",
-            "--use-auth-secret",
-            "--listening-port=3478",
-        ]);
-        command.arg(format!("--static-auth-secret={SECRET}"));
+        command.args(["--realm=samara", "--listening-port=3478"]);
+        command.args(whom);
         command.arg(format!("--listening-ip={ip}"));
         command.arg(format!("--relay-ip={ip}"));
         command.arg(format!("--userdb={}", desk.path("turndb").display()));
@@ -119,6 +127,10 @@ impl Turn {
             assert!(start.elapsed() < PATIENCE, "coturn does not listen");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     pub fn ip(&self) -> &str {

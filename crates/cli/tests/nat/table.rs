@@ -22,12 +22,15 @@ pub enum Way {
 
 impl Way {
     /// By the sources of the last event `progress`.
-    pub fn of(sources: &Value, by_turn: bool) -> Self {
+    pub fn of(sources: &Value) -> Self {
         let sources = sources.as_array().unwrap().iter();
         let gave = sources.filter(|source| source["bytes"].as_u64() > Some(0));
         let gave: Vec<_> = gave.collect();
-        if gave.iter().any(|source| source["path"] == "webrtc") {
-            return if by_turn { Self::Turn } else { Self::Direct };
+        if let Some(channel) = gave.iter().find(|source| source["path"] == "webrtc") {
+            let turn = channel["pair"] == "turn";
+            assert!(turn || channel["pair"] == "direct", "{channel}");
+            assert_eq!(channel["detour"].is_string(), turn, "{channel}");
+            return if turn { Self::Turn } else { Self::Direct };
         }
         let [circuit] = &gave[..] else {
             panic!("one source gave all: {gave:?}");

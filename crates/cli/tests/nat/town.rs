@@ -94,8 +94,7 @@ impl Town {
 
     /// A namespace on the internet, and its address there.
     pub fn place(&self) -> (Space, String) {
-        let number = self.last.get() + 1;
-        self.last.set(number);
+        let number = self.number();
         let space = Space::new(format!("{}-{number}", self.name));
         let port = format!("p{number}");
         let peer = self.bridge.name();
@@ -110,17 +109,39 @@ impl Town {
         space.ip("route add default via 203.0.113.254");
         (space, address)
     }
+
+    /// Gives a place another address. What goes to the old one gets lost.
+    fn readdress(&self, space: &Space, old: &str) -> String {
+        let address = format!("203.0.113.{}", self.number());
+        space.ip(&format!("addr del {old}/24 dev wan"));
+        space.ip(&format!("addr add {address}/24 dev wan"));
+        space.ip("route replace default via 203.0.113.254");
+        self.bridge.nft(&format!(
+            "add table ip gone; \
+             add chain ip gone in {{ type filter hook input priority 0; }}; \
+             add rule ip gone in ip daddr {old} drop"
+        ));
+        self.bridge.ip(&format!("addr add {old}/32 dev br0"));
+        address
+    }
+
+    fn number(&self) -> u8 {
+        let number = self.last.get() + 1;
+        self.last.set(number);
+        number
+    }
 }
 
 /// A host, and its router if it has one.
 pub struct Home {
     host: Space,
-    gate: Option<Space>,
+    /// Its router, and the address of that.
+    gate: Option<(Space, String)>,
 }
 
 impl Home {
     pub fn new(town: &Town, router: Router) -> Self {
-        let (outer, _) = town.place();
+        let (outer, address) = town.place();
         if router == Router::None {
             let host = outer;
             let gate = None;
@@ -142,7 +163,7 @@ impl Home {
             .status();
         assert!(forward.unwrap().success());
         outer.nft(&rules(router));
-        let gate = Some(outer);
+        let gate = Some((outer, address));
         Self { host, gate }
     }
 
@@ -160,7 +181,16 @@ impl Home {
         ));
     }
 
-    /// Bytes that came from there.
+    /// Counts what the host sends from this UDP port.
+    pub fn count_from(&self, port: u16) {
+        self.host.nft(&format!(
+            "add table ip count; \
+             add chain ip count in {{ type filter hook output priority 0; }}; \
+             add rule ip count in udp sport {port} counter"
+        ));
+    }
+
+    /// Bytes that were counted.
     pub fn watched(&self) -> u64 {
         let mut listed = self.host.command("nft");
         listed.args(["list", "chain", "ip", "count", "in"]);
@@ -175,6 +205,13 @@ impl Home {
         self.host.ip("addr del 10.0.0.2/24 dev eth");
         self.host.ip("addr add 10.0.0.77/24 dev eth");
         self.host.ip("route replace default via 10.0.0.1");
+    }
+
+    /// The provider gives the router another address in place of the old one.
+    /// Nothing in the home is told.
+    pub fn move_router(&mut self, town: &Town) {
+        let (gate, address) = self.gate.as_mut().unwrap();
+        *address = town.readdress(gate, address);
     }
 }
 

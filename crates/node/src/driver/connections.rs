@@ -7,6 +7,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Driver;
 use crate::connection::{self, Attached, Queue};
+use crate::doubt::Doubted;
 use crate::webrtc::Role;
 use crate::websocket;
 
@@ -46,7 +47,12 @@ impl Driver {
             Address::WebSocket(url) => {
                 let stop = CancellationToken::new();
                 let attached = self.connect(connection, Some(stop.clone().drop_guard()));
-                self.tasks.spawn(websocket::dial(url, attached, stop));
+                let doubted = match &self.webrtc {
+                    Some(webrtc) => webrtc.doubted(),
+                    None => Doubted::never(),
+                };
+                self.tasks
+                    .spawn(websocket::dial(url, attached, doubted, stop));
             }
             Address::WebRtc => self.open_channel(connection, Role::Offer),
         }

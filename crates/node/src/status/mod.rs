@@ -13,7 +13,7 @@ use std::{fs, io};
 
 use samara_core::PeerId;
 use samara_store::Stats;
-use samara_swarm::{Path as Connected, Source};
+use samara_swarm::{Pair, Path as Connected, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Account;
@@ -78,7 +78,11 @@ pub struct ConnectedPeer {
     /// How it is connected.
     #[serde(with = "Way")]
     pub path: Connected,
-    /// Why by a circuit, in words, where it is one and the reason is known.
+    /// What its data channel goes through, once known.
+    #[serde(default, with = "between", skip_serializing_if = "Option::is_none")]
+    pub pair: Option<Pair>,
+    /// Why not directly, in words, where it is by a circuit or a TURN server
+    /// and the reason is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detour: Option<String>,
     /// Verified bytes it gave since it is connected.
@@ -99,6 +103,38 @@ enum Way {
     WebRtc,
     WebSocket,
     Circuit,
+}
+
+/// A [`Pair`] in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Pair", rename_all = "lowercase")]
+enum Between {
+    Direct,
+    Turn,
+}
+
+/// A [`Pair`] that may not be known yet.
+mod between {
+    use samara_swarm::Pair;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Known(#[serde(with = "super::Between")] Pair);
+
+    #[allow(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde gives a field so"
+    )]
+    pub fn serialize<S: Serializer>(pair: &Option<Pair>, to: S) -> Result<S::Ok, S::Error> {
+        pair.map(Known).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Pair>, D::Error> {
+        let known = Option::<Known>::deserialize(from)?;
+        Ok(known.map(|Known(pair)| pair))
+    }
 }
 
 /// What a process said of itself.
@@ -179,6 +215,7 @@ impl From<&Source> for ConnectedPeer {
         Self {
             peer: source.peer,
             path: source.path,
+            pair: source.pair,
             detour: source.detour.map(|detour| detour.to_string()),
             bytes: source.bytes,
             bytes_per_second: source.rate,

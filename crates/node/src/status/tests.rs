@@ -1,4 +1,4 @@
-use samara_swarm::{Detour, Millis, Traffic};
+use samara_swarm::{Detour, Millis, Pair, Traffic};
 
 use super::*;
 
@@ -9,7 +9,8 @@ fn peer(number: u8) -> PeerId {
 fn source(number: u8, rate: u64) -> Source {
     Source {
         peer: peer(number),
-        path: Connected::Circuit,
+        path: Connected::WebRtc,
+        pair: Some(Pair::Turn),
         detour: Some(Detour::NoWay),
         bytes: 5,
         rate,

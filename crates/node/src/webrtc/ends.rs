@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{
-    PeerConnectionEventHandler, RTCIceCandidateInit, RTCPeerConnectionIceEvent,
-    RTCPeerConnectionState,
+    PeerConnectionEventHandler, RTCIceCandidateInit, RTCIceConnectionState,
+    RTCPeerConnectionIceEvent, RTCPeerConnectionState,
 };
+
+use crate::doubt::Doubt;
 
 /// Candidates of this end waiting for the task: one for each of its addresses
 /// and servers. What is more is dropped.
@@ -17,6 +19,8 @@ const CANDIDATES: usize = 64;
 /// Listens to a peer connection.
 pub(super) struct Listener {
     candidates: mpsc::Sender<RTCIceCandidateInit>,
+    ice: Arc<Notify>,
+    doubt: Doubt,
     over: CancellationToken,
 }
 
@@ -24,19 +28,28 @@ pub(super) struct Listener {
 pub(super) struct Heard {
     /// Candidates of this end.
     pub candidates: mpsc::Receiver<RTCIceCandidateInit>,
+    /// ICE is in another state.
+    pub ice: Arc<Notify>,
     /// The connection failed, ended, or was used as it may not be.
     pub over: CancellationToken,
 }
 
-/// A listener and what it hears.
-pub(super) fn listen() -> (Listener, Heard) {
+/// A listener and what it hears; silence where there was none raises doubt.
+pub(super) fn listen(doubt: Doubt) -> (Listener, Heard) {
     let (sender, candidates) = mpsc::channel(CANDIDATES);
-    let over = CancellationToken::new();
+    let (ice, over) = (Arc::default(), CancellationToken::new());
     let listener = Listener {
         candidates: sender,
+        ice: Arc::clone(&ice),
+        doubt,
         over: over.clone(),
     };
-    (listener, Heard { candidates, over })
+    let heard = Heard {
+        candidates,
+        ice,
+        over,
+    };
+    (listener, heard)
 }
 
 #[async_trait::async_trait]
@@ -45,6 +58,13 @@ impl PeerConnectionEventHandler for Listener {
         if let Ok(candidate) = event.candidate.to_json() {
             let _ = self.candidates.try_send(candidate);
         }
+    }
+
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        if state == RTCIceConnectionState::Disconnected {
+            self.doubt.raise();
+        }
+        self.ice.notify_one();
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use rtc::ice::url::Url;
 use samara_core::message::IceServer as Named;
 
+use super::ports::PortRange;
+
 /// How a node opens data channels.
 #[derive(Clone, Debug, Default)]
 pub struct WebRtcConfig {
@@ -14,8 +16,11 @@ pub struct WebRtcConfig {
     /// its packets on.
     pub ice_servers: Vec<IceServer>,
     /// The UDP port for connections that others begin; `None` is any free one.
-    /// Each connection begun here has a port of its own.
+    /// Each connection begun here has a port of its own, and so has what a
+    /// connection says to TURN servers.
     pub port: Option<u16>,
+    /// Where all ports come from that are not named; `None` is anywhere.
+    pub ports: Option<PortRange>,
     /// Addresses of this machine to send from and be reached at; none is those
     /// of all interfaces.
     pub addresses: Vec<IpAddr>,

@@ -13,6 +13,7 @@ mod ice;
 mod make;
 mod peer;
 mod port;
+mod ports;
 mod runtime;
 #[cfg(test)]
 mod tests;
@@ -28,9 +29,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::bind::BindError;
 use crate::connection::Attached;
+use crate::doubt::{Doubt, Doubted};
 pub use ice::{IceServer, IceServerError, WebRtcConfig};
 use peer::Peer;
 use port::Port;
+use ports::Ports;
+pub use ports::{PortRange, PortRangeError};
 
 /// What the other end said that its task has not yet taken. A browser on a
 /// machine with many interfaces finds some twenty candidates; what is more is
@@ -62,21 +66,34 @@ pub(crate) struct WebRtc {
 /// What every connection is made with.
 struct Ways {
     config: WebRtcConfig,
+    /// For connections that others begin.
     port: Port,
+    /// For all others.
+    ports: Arc<Ports>,
     /// Servers that relays named.
     named: RwLock<Vec<IceServer>>,
+    /// Told where a channel that stood went silent.
+    doubt: Doubt,
 }
 
 impl WebRtc {
     pub fn start(config: WebRtcConfig, tasks: TaskTracker) -> Result<Self, BindError> {
-        let port = Port::bind(config.port.unwrap_or(0), &tasks)?;
+        let ports = Ports::new(config.ports);
+        let port = Port::bind(config.port, &ports, &tasks)?;
         let named = RwLock::default();
         let ways = Arc::new(Ways {
             config,
             port,
+            ports,
             named,
+            doubt: Doubt::new(),
         });
         Ok(Self { ways, tasks })
+    }
+
+    /// Hears when a channel that stood goes silent.
+    pub fn doubted(&self) -> Doubted {
+        self.ways.doubt.listen()
     }
 
     /// Uses these servers for what is begun from now on, after those of the

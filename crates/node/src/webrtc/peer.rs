@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use samara_swarm::{Path, Signal};
+use samara_swarm::{Pair, Path, Signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use webrtc::data_channel::{DataChannel, RTCDataChannelInit};
 use webrtc::error::Error;
-use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDescription};
+use webrtc::peer_connection::{
+    PeerConnection, RTCIceCandidateInit, RTCIceCandidateType, RTCSessionDescription,
+};
 
 use super::binding::{Fingerprint, binding, of_certificate, of_description};
 use super::carry::{self, Early};
 use super::ends::Heard;
 use super::make::{Made, make};
+use super::ports::Taken;
 use super::runtime::IsOpen;
 use super::{Agreed, Role, Ways, candidate};
 use crate::connection::{Incoming, Outgoing};
@@ -42,11 +45,15 @@ pub(super) struct Peer {
     signals: mpsc::Receiver<Signal>,
     /// Where it is reached, if that is not where the crate thinks.
     port: Option<u16>,
+    /// The port that it has for itself.
+    _taken: Option<Taken>,
     /// Candidates taken so far.
     candidates: usize,
     /// Whether this side made the offer.
     offers: bool,
     own: Option<Own>,
+    /// What it goes through, as was said last.
+    pair: Option<Pair>,
     /// Closes the connection however its task ends.
     closing: Closing,
 }
@@ -82,6 +89,7 @@ impl Peer {
             heard,
             open,
             port,
+            taken,
         } = make(ways, role).await?;
         let closing = Closing {
             connection: Arc::clone(&connection),
@@ -100,7 +108,9 @@ impl Peer {
             signals,
             open,
             port,
+            _taken: taken,
             candidates: 0,
+            pair: None,
             offers: matches!(role, Role::Offer),
             own: None,
             closing,
@@ -127,6 +137,7 @@ impl Peer {
         if connected.await.is_err() {
             return "the node was stopped".to_owned();
         }
+        self.select(incoming).await;
         let channel = Arc::clone(&self.channel);
         let carried = carry::carry(&*channel, early, incoming, outgoing);
         tokio::select! {
@@ -180,6 +191,10 @@ impl Peer {
                     self.tell(incoming, found).await;
                     continue;
                 }
+                () = self.heard.ice.notified() => {
+                    self.select(incoming).await;
+                    continue;
+                }
                 () = self.heard.over.cancelled() => {
                     return "the direct connection to the peer failed".to_owned();
                 }
@@ -201,6 +216,18 @@ impl Peer {
                 candidate,
             };
             incoming.signal(candidate).await;
+        }
+    }
+
+    /// Says what the open channel goes through, where that is news.
+    async fn select(&mut self, incoming: &Incoming) {
+        if !self.open.load(Ordering::Acquire) {
+            return;
+        }
+        let pair = selected(&*self.connection).await;
+        if let Some(pair) = pair.filter(|pair| self.pair != Some(*pair)) {
+            self.pair = Some(pair);
+            incoming.selected(pair).await;
         }
     }
 
@@ -254,6 +281,22 @@ impl Peer {
             },
         })
     }
+}
+
+/// What a connection's packets go through; `None` while ICE has selected
+/// nothing.
+async fn selected(connection: &dyn PeerConnection) -> Option<Pair> {
+    let ice = connection.sctp().await?.transport().ice_transport();
+    let pair = ice.get_selected_candidate_pair().await.ok()??;
+    let remote = pair.remote();
+    // The other side's server may have been heard from before it was named.
+    let others = ice.get_remote_candidates().await.unwrap_or_default();
+    let same = others
+        .iter()
+        .filter(|other| (&other.address, other.port) == (&remote.address, remote.port));
+    let mut ends = [pair.local(), remote].into_iter().chain(same);
+    let turn = ends.any(|end| end.typ == RTCIceCandidateType::Relay);
+    Some(if turn { Pair::Turn } else { Pair::Direct })
 }
 
 fn not_made(error: &Error) -> String {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use samara_swarm::{ConnectionId, Input, Path};
+use samara_swarm::{ConnectionId, Input, Pair, Path};
 use tokio::net::UdpSocket;
 use tokio_util::sync::DropGuard;
 
@@ -71,10 +71,16 @@ fn webrtc() -> WebRtc {
 }
 
 fn with_servers(ice_servers: Vec<IceServer>) -> WebRtc {
-    let config = WebRtcConfig {
+    with(WebRtcConfig {
         ice_servers,
-        addresses: vec![Ipv4Addr::LOCALHOST.into()],
         ..WebRtcConfig::default()
+    })
+}
+
+fn with(config: WebRtcConfig) -> WebRtc {
+    let config = WebRtcConfig {
+        addresses: vec![Ipv4Addr::LOCALHOST.into()],
+        ..config
     };
     WebRtc::start(config, TaskTracker::new()).unwrap()
 }
@@ -108,17 +114,20 @@ async fn what_was_queued_before_a_close_arrives_on_a_channel_both_ends_know() {
     }
     drop(one.queue);
     let mut numbers = 0..100;
+    let mut through = None;
     loop {
         match other.next().await {
             Input::Received { message: came, .. } => {
                 assert!(came == message(numbers.next().unwrap()));
             }
+            Input::Selected { pair, .. } => through = Some(pair),
             Input::Closed { .. } => break,
             Input::Signal { .. } => {}
             input => panic!("{input:?}"),
         }
     }
     assert_eq!(numbers, 100..100);
+    assert_eq!(through, Some(Pair::Direct));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,4 +218,73 @@ async fn a_server_says_how_either_end_is_seen_from_outside() {
             "{seen}"
         );
     }
+}
+
+/// The port of the first candidate that an end tells.
+async fn port(end: &mut End) -> u16 {
+    loop {
+        if let Input::Signal {
+            signal: Signal::Candidate { candidate, .. },
+            ..
+        } = end.next().await
+        {
+            let words: Vec<_> = candidate.split(' ').collect();
+            return words[5].parse().unwrap();
+        }
+    }
+}
+
+/// Three ports in a row that are free now.
+fn three() -> std::ops::RangeInclusive<u16> {
+    let here = |port| std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port));
+    loop {
+        let low = here(0).unwrap().local_addr().unwrap().port();
+        if low < u16::MAX - 2 && (low..=low + 2).all(|port| here(port).is_ok()) {
+            return low..=low + 2;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_channels_keep_to_a_range_of_ports_and_say_when_it_is_used_up() {
+    let range = three();
+    let ports = format!("{}-{}", range.start(), range.end());
+    let bounded = with(WebRtcConfig {
+        ports: Some(ports.parse().unwrap()),
+        ..WebRtcConfig::default()
+    });
+    let elsewhere = webrtc();
+    let shared = bounded.ways.port.number();
+    assert!(range.contains(&shared));
+    // Whatever number others begin, they share the one.
+    let mut ends = Vec::new();
+    for _ in 0..3 {
+        let (_one, offer) = offering(&elsewhere).await;
+        let mut end = End::new(&bounded, Role::Answer(offer));
+        assert_eq!(port(&mut end).await, shared);
+        ends.push(end);
+    }
+    let (mut one, _) = offering(&bounded).await;
+    let (mut other, _) = offering(&bounded).await;
+    let mut used = [shared, port(&mut one).await, port(&mut other).await];
+    used.sort_unstable();
+    assert!(used.into_iter().eq(range));
+
+    let reason = End::new(&bounded, Role::Offer).closed().await;
+    assert!(
+        reason.contains(&format!("no UDP port of {ports} is free")),
+        "{reason}"
+    );
+    // One that ends gives its port back.
+    drop(other.attempt);
+    while other.inputs.recv().await.is_some() {}
+    let (mut again, _) = loop {
+        let mut end = End::new(&bounded, Role::Offer);
+        match end.next().await {
+            Input::Signal { signal, .. } => break (end, signal),
+            Input::Closed { .. } => tokio::task::yield_now().await,
+            input => panic!("{input:?}"),
+        }
+    };
+    assert!(used.contains(&port(&mut again).await));
 }

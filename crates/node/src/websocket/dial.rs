@@ -9,9 +9,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{carry, config, tls};
 use crate::connection::Attached;
+use crate::doubt::Doubted;
 
 /// Dials and then carries messages. `stop` ends the dial only.
-pub(crate) async fn dial(url: String, attached: Attached, stop: CancellationToken) {
+pub(crate) async fn dial(
+    url: String,
+    attached: Attached,
+    doubted: Doubted,
+    stop: CancellationToken,
+) {
     let connected =
         connect_async_tls_with_config(&url, Some(config()), true, Some(tls::connector()));
     let dialed = tokio::select! {
@@ -25,7 +31,7 @@ pub(crate) async fn dial(url: String, attached: Attached, stop: CancellationToke
                     .incoming
                     .connected(Path::WebSocket, MAX_MESSAGE_LEN, Bytes::new());
             if connected.await.is_ok() {
-                carry(socket, attached).await;
+                carry(socket, attached, doubted).await;
             }
         }
         Err(error) => attached.incoming.close(problem(&error)).await,

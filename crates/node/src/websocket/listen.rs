@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_util::task::TaskTracker;
 
 use super::{carry, config};
+use crate::doubt::Doubted;
 use crate::driver::Command;
 use crate::node::attach;
 
@@ -68,7 +69,7 @@ async fn serve(stream: TcpStream, commands: mpsc::UnboundedSender<Command>, hand
         }
     };
     if let Ok(attached) = attach(&commands, Path::WebSocket, MAX_MESSAGE_LEN, Bytes::new()).await {
-        carry(socket, attached).await;
+        carry(socket, attached, Doubted::never()).await;
     }
 }
 

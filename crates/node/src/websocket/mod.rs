@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::connection::{Attached, Incoming, Outgoing};
+use crate::doubt::Doubted;
 
 pub(crate) use dial::dial;
 pub(crate) use listen::accept;
@@ -29,6 +30,9 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 
 /// A peer that was silent for so long, pings notwithstanding, is gone.
 const SILENCE: Duration = Duration::from_mins(1);
+
+/// The same once there is reason to ask: an answer takes a round trip.
+const DOUBTED_SILENCE: Duration = Duration::from_secs(10);
 
 /// How long the other side has to answer a close.
 const CLOSE: Duration = Duration::from_secs(2);
@@ -48,8 +52,9 @@ fn config() -> WebSocketConfig {
         .max_frame_size(Some(MAX_MESSAGE_LEN))
 }
 
-/// Carries messages until either side ends the connection.
-async fn carry<S>(socket: WebSocketStream<S>, attached: Attached)
+/// Carries messages until either side ends the connection, or does not answer
+/// once that is in doubt.
+async fn carry<S>(socket: WebSocketStream<S>, attached: Attached, doubted: Doubted)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -64,8 +69,8 @@ where
     };
     let reason = tokio::select! {
         reason = receive(stream, &incoming, &heard) => reason,
-        reason = send(sink, outgoing) => reason,
-        reason = heard.until_silent() => reason,
+        reason = send(sink, outgoing, doubted.clone()) => reason,
+        reason = heard.until_silent(doubted) => reason,
         reason = overdue => reason,
     };
     incoming.close(reason).await;
@@ -99,11 +104,15 @@ where
     "it closed the connection".to_owned()
 }
 
-async fn send<S>(mut sink: SplitSink<WebSocketStream<S>, Message>, outgoing: Outgoing) -> String
+async fn send<S>(
+    mut sink: SplitSink<WebSocketStream<S>, Message>,
+    outgoing: Outgoing,
+    doubted: Doubted,
+) -> String
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    match send_all(&mut sink, outgoing).await {
+    match send_all(&mut sink, outgoing, doubted).await {
         Ok(()) => {
             tokio::time::sleep(CLOSE).await;
             "it did not answer the close".to_owned()
@@ -116,6 +125,7 @@ where
 async fn send_all<S>(
     sink: &mut SplitSink<WebSocketStream<S>, Message>,
     mut outgoing: Outgoing,
+    mut doubted: Doubted,
 ) -> Result<(), tungstenite::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -126,6 +136,10 @@ where
         let message = tokio::select! {
             message = outgoing.recv() => message,
             _ = ping.tick() => {
+                sink.send(Message::Ping(Bytes::new())).await?;
+                continue;
+            }
+            () = doubted.raised() => {
                 sink.send(Message::Ping(Bytes::new())).await?;
                 continue;
             }
@@ -165,14 +179,30 @@ impl Heard {
         self.millis.store(millis, Ordering::Relaxed);
     }
 
-    async fn until_silent(&self) -> String {
+    fn last(&self) -> Instant {
+        self.start + Duration::from_millis(self.millis.load(Ordering::Relaxed))
+    }
+
+    async fn until_silent(&self, mut doubted: Doubted) -> String {
+        // Asked then, and not heard since.
+        let mut asked: Option<Instant> = None;
         loop {
-            let heard = Duration::from_millis(self.millis.load(Ordering::Relaxed));
-            let silent_at = self.start + heard + SILENCE;
+            let last = self.last();
+            asked = asked.filter(|asked| last <= *asked);
+            let silent_at = match asked {
+                Some(asked) => (asked + DOUBTED_SILENCE).min(last + SILENCE),
+                None => last + SILENCE,
+            };
             if silent_at <= Instant::now() {
-                return format!("it was silent for {} seconds", SILENCE.as_secs());
+                let silence = last.elapsed().as_secs();
+                return format!("it was silent for {silence} seconds");
             }
-            tokio::time::sleep_until(silent_at).await;
+            tokio::select! {
+                () = tokio::time::sleep_until(silent_at) => {}
+                () = doubted.raised() => {
+                    asked.get_or_insert_with(Instant::now);
+                }
+            }
         }
     }
 }
@@ -202,6 +232,7 @@ mod tests {
 
     use super::*;
     use crate::connection::attach;
+    use crate::doubt::Doubt;
 
     #[test]
     fn a_connection_that_broke_is_told_from_a_wrong_protocol() {
@@ -224,7 +255,7 @@ mod tests {
         let carried = tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
             let socket = tokio_tungstenite::accept_async(stream).await.unwrap();
-            carry(socket, attached).await;
+            carry(socket, attached, Doubted::never()).await;
         });
         let url = format!("ws://{address}/");
         let (mut peer, _) = tokio_tungstenite::connect_async(url).await.unwrap();
@@ -263,9 +294,36 @@ mod tests {
         };
         tokio::select! {
             () = listen => {}
-            _ = heard.until_silent() => {}
+            _ = heard.until_silent(Doubted::never()) => {}
         }
         let silent = start.elapsed();
         assert!(silent >= 3 * SILENCE / 2, "{silent:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_in_doubt_counts_as_gone_soon_unless_it_answers() {
+        for answers in [true, false] {
+            let (heard, doubt) = (Heard::now(), Doubt::new());
+            let start = Instant::now();
+            let doubted = doubt.listen();
+            let ask = async {
+                doubt.raise();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                if answers {
+                    heard.touch();
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = ask => {}
+                _ = heard.until_silent(doubted) => {}
+            }
+            let silent = start.elapsed();
+            let expected = if answers { SILENCE } else { DOUBTED_SILENCE };
+            assert!(
+                silent >= expected && silent < expected + FAREWELL,
+                "{silent:?}"
+            );
+        }
     }
 }

@@ -45,7 +45,7 @@ pub struct Peer {
     pub room: usize,
     /// RESPONSE and PART bytes sent, by path.
     pub sent: BTreeMap<Path, usize>,
-    paths: BTreeMap<ConnectionId, Path>,
+    pub paths: BTreeMap<ConnectionId, Path>,
 }
 
 enum Happening {
@@ -75,6 +75,8 @@ pub struct Net {
     pub channel_rate: u64,
     /// The data channels of a host share that rate.
     pub one_line: bool,
+    /// A machine is ticked when it asked for that, and not whenever another is.
+    pub exact: bool,
     /// Everybody is next door, and messages are short.
     pub near: bool,
     /// When what was given to a data channel has left, in microseconds.
@@ -275,7 +277,10 @@ impl Net {
             self.now = at;
             if wake == Some(at) {
                 for host in (0..self.peers.len()).map(Host) {
-                    self.input(host, Input::Tick);
+                    let due = self.peer(host).swarm.wake_at();
+                    if !self.exact || due.is_some_and(|Time(due)| due <= at) {
+                        self.input(host, Input::Tick);
+                    }
                 }
             }
             while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= at) {

@@ -1,5 +1,6 @@
 import { binding } from "./fingerprint.ts";
 import type { ConnectionId, RtcEvent, Signal } from "./messages.ts";
+import { usesTurn } from "./pair.ts";
 import { pipe } from "./pipe.ts";
 
 export type Tell = (event: RtcEvent, transfer?: Transferable[]) => void;
@@ -13,6 +14,9 @@ const MOST = 262_144;
  */
 const CHANNEL = { negotiated: true, id: 0 } as const;
 
+/** How old a report of a browser's may be, in milliseconds: Chromium gives one for 50. */
+const STALE = 100;
+
 /** How long a closed connection may still send what it has, in milliseconds. */
 const LINGER = 1000;
 
@@ -23,6 +27,8 @@ export class Connection {
   readonly #connection: RTCPeerConnection;
   /** The steps of the negotiation, which must not overlap. */
   #steps: Promise<void> = Promise.resolve();
+  /** What the worker was told last of the selected pair. */
+  #turn: boolean | undefined;
 
   constructor(id: ConnectionId, config: RTCConfiguration, tell: Tell) {
     this.#id = id;
@@ -34,6 +40,7 @@ export class Connection {
         this.#fail("the direct connection to the peer failed");
       }
     };
+    this.#connection.oniceconnectionstatechange = () => this.#onSelected();
     this.#handOver(this.#connection.createDataChannel("samara", CHANNEL));
   }
 
@@ -77,12 +84,14 @@ export class Connection {
   hangUp(): void {
     this.#connection.onicecandidate = null;
     this.#connection.onconnectionstatechange = null;
+    this.#connection.oniceconnectionstatechange = null;
     setTimeout(() => this.#connection.close(), LINGER);
   }
 
   /** Closes at once. */
   close(): void {
     this.#connection.onconnectionstatechange = null;
+    this.#connection.oniceconnectionstatechange = null;
     this.#connection.close();
   }
 
@@ -106,6 +115,26 @@ export class Connection {
         candidate: candidate.candidate,
       };
       this.#tell({ kind: "signal", connection: this.#id, signal });
+    }
+  }
+
+  /** ICE may have selected a pair. */
+  #onSelected(): void {
+    const ice = this.#connection.sctp?.transport.iceTransport;
+    if (ice !== undefined) {
+      // A browser may find a better pair later, with no change of state.
+      ice.onselectedcandidatepairchange = () => this.#onSelected();
+    }
+    setTimeout(() => this.#look(), STALE);
+  }
+
+  /** Tells the worker what the selected pair goes through, where that is news. */
+  async #look(): Promise<void> {
+    const report = await this.#connection.getStats().catch(() => undefined);
+    const turn = report && usesTurn(report);
+    if (turn !== undefined && turn !== this.#turn && this.#connection.signalingState !== "closed") {
+      this.#turn = turn;
+      this.#tell({ kind: "selected", connection: this.#id, turn });
     }
   }
 

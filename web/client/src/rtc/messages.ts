@@ -31,5 +31,7 @@ export type RtcEvent =
       maxMessage: number;
       binding: Uint8Array<ArrayBuffer>;
     }
+  /** What its packets go through now: a TURN server, or nothing. */
+  | { kind: "selected"; connection: ConnectionId; turn: boolean }
   /** The connection is over, or never came to be. */
   | { kind: "closed"; connection: ConnectionId; reason: string };

@@ -238,6 +238,9 @@ export class Session {
       case "agreed":
         this.#peer.agreed(connection, event.maxMessage, event.binding);
         return;
+      case "selected":
+        this.#peer.selected(connection, event.turn);
+        return;
       case "signal":
         this.#peer.signal(connection, event.signal);
         return;

@@ -5,17 +5,20 @@
 //! so a connection is given views of one shared socket in their place, and
 //! what comes is sorted by [`routes::Routes`].
 
+mod aside;
 mod routes;
 mod socket;
 mod stun;
 mod view;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::ports::{Ports, Taken};
 use crate::bind::BindError;
 pub(super) use socket::SYSTEM;
 use socket::Socket;
@@ -26,13 +29,28 @@ pub(super) use view::Seat;
 pub(super) struct Port {
     sockets: Vec<Arc<Socket>>,
     number: u16,
+    /// For what its connections say to TURN servers.
+    ports: Arc<Ports>,
+    _taken: Taken,
     _receiving: DropGuard,
 }
 
 impl Port {
-    /// Takes a port; 0 is any free one.
-    pub fn bind(port: u16, tasks: &TaskTracker) -> Result<Self, BindError> {
-        let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
+    /// Takes this port, else one of `ports`.
+    pub fn bind(
+        port: Option<u16>,
+        ports: &Arc<Ports>,
+        tasks: &TaskTracker,
+    ) -> Result<Self, BindError> {
+        let anywhere = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+        let taken = match port {
+            Some(port) => ports.reserve(port),
+            None => ports.take(&[anywhere]).map_err(|used_up| BindError {
+                address: SocketAddr::new(anywhere, 0),
+                source: io::Error::new(io::ErrorKind::AddrInUse, used_up),
+            })?,
+        };
+        let any = SocketAddr::new(anywhere, taken.number());
         let failed = |source| BindError {
             address: any,
             source,
@@ -46,12 +64,15 @@ impl Port {
         }
         let stop = CancellationToken::new();
         for socket in &sockets {
-            let receive = Arc::clone(socket).receive();
+            let sorter = Arc::clone(socket);
+            let receive = Arc::clone(socket).receive(move |bytes, meta| sorter.sort(bytes, meta));
             tasks.spawn(stop.clone().run_until_cancelled_owned(receive));
         }
         Ok(Self {
             sockets,
             number,
+            ports: Arc::clone(ports),
+            _taken: taken,
             _receiving: stop.drop_guard(),
         })
     }
@@ -63,7 +84,8 @@ impl Port {
     /// A place for a connection whose own user name fragment this is.
     pub fn join(&self, name: &str) -> Seat {
         let join = |socket: &Arc<Socket>| Membership::new(Arc::clone(socket), name);
-        Seat(self.sockets.iter().map(join).collect())
+        let ports = Arc::clone(&self.ports);
+        Seat::new(self.sockets.iter().map(join).collect(), ports)
     }
 }
 
@@ -74,6 +96,10 @@ mod tests {
 
     use super::stun::tests::{check, packet};
     use super::*;
+
+    fn bind(tasks: &TaskTracker) -> Port {
+        Port::bind(None, &Ports::new(None), tasks).unwrap()
+    }
 
     /// A connection's view, as the crate has it made.
     fn view(seat: &Seat) -> Arc<dyn AsyncUdpSocket> {
@@ -90,7 +116,7 @@ mod tests {
     #[tokio::test]
     async fn two_connections_have_one_port_and_each_gets_its_own_packets() {
         let tasks = TaskTracker::new();
-        let port = Port::bind(0, &tasks).unwrap();
+        let port = bind(&tasks);
         let (a, b) = (port.join("a"), port.join("b"));
         let (a, b) = (view(&a), view(&b));
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
@@ -116,7 +142,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_answers_whoever_asked_it() {
         let tasks = TaskTracker::new();
-        let port = Port::bind(0, &tasks).unwrap();
+        let port = bind(&tasks);
         let (a, b) = (port.join("a"), port.join("b"));
         let (a, b) = (view(&a), view(&b));
         let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -136,7 +162,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_ends_leaves_its_name() {
         let tasks = TaskTracker::new();
-        let port = Port::bind(0, &tasks).unwrap();
+        let port = bind(&tasks);
         let first = port.join("a");
         let held = view(&first);
         drop(first);

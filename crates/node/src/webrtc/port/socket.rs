@@ -81,8 +81,8 @@ impl Socket {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sorts what comes, for ever.
-    pub async fn receive(self: Arc<Self>) {
+    /// Takes what comes, for ever.
+    pub async fn receive(self: Arc<Self>, take: impl Fn(&[u8], &RecvMeta)) {
         let mut slab = vec![0; BATCH_SIZE * LONGEST];
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
         loop {
@@ -90,7 +90,7 @@ impl Socket {
                 Ok(received) => {
                     let packets = slab.chunks(LONGEST).zip(&metas[..received]);
                     for (packet, meta) in packets {
-                        self.sort(&packet[..meta.len.min(LONGEST)], meta);
+                        take(&packet[..meta.len.min(LONGEST)], meta);
                     }
                 }
                 // Of an earlier packet whose receiver is not there.
@@ -127,7 +127,8 @@ impl Socket {
         self.io.async_io(Interest::READABLE, receive).await
     }
 
-    fn sort(&self, bytes: &[u8], meta: &RecvMeta) {
+    /// Gives a packet to whom it belongs.
+    pub fn sort(&self, bytes: &[u8], meta: &RecvMeta) {
         let first = &bytes[..meta.stride.min(bytes.len())];
         let mut routes = self.routes();
         // What the system joined has one sender, and so one receiver.
@@ -161,7 +162,7 @@ impl Packet {
 }
 
 impl Inbox {
-    fn push(&self, bytes: &[u8], meta: &RecvMeta) {
+    pub fn push(&self, bytes: &[u8], meta: &RecvMeta) {
         let mut waiting = self.lock();
         let packet = Packet {
             bytes: bytes.into(),

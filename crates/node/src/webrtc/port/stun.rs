@@ -4,6 +4,8 @@
 const HEADER: usize = 20;
 const COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
 const BINDING_REQUEST: [u8; 2] = [0, 1];
+/// Of TURN (RFC 8656, section 17).
+const ALLOCATE_REQUEST: [u8; 2] = [0, 3];
 const USERNAME: u16 = 6;
 
 /// What a request and its response have in common.
@@ -19,6 +21,17 @@ pub(super) fn request(packet: &[u8]) -> Option<Transaction> {
 pub(super) fn response(packet: &[u8]) -> Option<Transaction> {
     let (kind, transaction, _) = message(packet)?;
     (kind[0] & 1 == 1).then_some(transaction)
+}
+
+/// Whether it asks a TURN server for an address there.
+pub(super) fn allocates(packet: &[u8]) -> bool {
+    message(packet).is_some_and(|(kind, ..)| kind == ALLOCATE_REQUEST)
+}
+
+/// Whether it asks for nothing but how its sender is seen, or is a
+/// connectivity check.
+pub(super) fn binds(packet: &[u8]) -> bool {
+    message(packet).is_some_and(|(kind, ..)| kind == BINDING_REQUEST)
 }
 
 /// To whom a connectivity check is addressed: the receiver's user name

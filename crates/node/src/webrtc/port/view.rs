@@ -11,9 +11,11 @@ use futures_util::future::BoxFuture;
 use webrtc::runtime::AsyncUdpSocket;
 use webrtc::runtime::primitives::{RecvMeta, Transmit};
 
+use super::aside::{Aside, Closed};
 use super::routes::MemberId;
 use super::socket::{Inbox, Socket};
 use super::stun;
+use crate::webrtc::ports::Ports;
 
 /// A connection's place on a socket; ends with the last that holds it.
 pub(super) struct Membership {
@@ -35,16 +37,24 @@ impl Drop for Membership {
 }
 
 /// A connection's place on a port: on each of its sockets.
-pub(in crate::webrtc) struct Seat(pub(super) Vec<Arc<Membership>>);
+pub(in crate::webrtc) struct Seat {
+    memberships: Vec<Arc<Membership>>,
+    /// For what it says to TURN servers.
+    ports: Arc<Ports>,
+}
 
 impl Seat {
+    pub(super) fn new(memberships: Vec<Arc<Membership>>, ports: Arc<Ports>) -> Self {
+        Self { memberships, ports }
+    }
+
     /// A socket in the place of one bound to this address.
     pub fn view(&self, bound: SocketAddr) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let of_family = |membership: &&Arc<Membership>| {
             let shared = membership.socket.io.local_addr();
             shared.is_ok_and(|shared| shared.is_ipv4() == bound.is_ipv4())
         };
-        let membership = self.0.iter().find(of_family);
+        let membership = self.memberships.iter().find(of_family);
         let membership = membership.ok_or(io::ErrorKind::AddrNotAvailable)?;
         let inbox = Arc::new(Inbox::default());
         let mut routes = membership.socket.routes();
@@ -53,6 +63,7 @@ impl Seat {
         Ok(Arc::new(View {
             membership: Arc::clone(membership),
             bound,
+            aside: Aside::new(bound.ip(), Arc::clone(&self.ports), Arc::clone(&inbox)),
             inbox,
             writable: Mutex::new(None),
         }))
@@ -65,6 +76,7 @@ struct View {
     membership: Arc<Membership>,
     bound: SocketAddr,
     inbox: Arc<Inbox>,
+    aside: Aside,
     /// Its own wait for room: a tokio socket wakes one waiter of `poll_`
     /// methods, and the socket has many.
     writable: Mutex<Option<BoxFuture<'static, io::Result<()>>>>,
@@ -77,10 +89,10 @@ impl View {
         (!ip.is_unspecified()).then_some(ip)
     }
 
-    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_writable(&self, cx: &mut Context<'_>, of: &Arc<Socket>) -> Poll<io::Result<()>> {
         let mut waiting = self.writable.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = waiting.get_or_insert_with(|| {
-            let socket = Arc::clone(&self.membership.socket);
+            let socket = Arc::clone(of);
             Box::pin(async move { socket.io.writable().await })
         });
         let writable = ready!(wait.as_mut().poll(cx));
@@ -102,13 +114,21 @@ impl AsyncUdpSocket for View {
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let Membership { socket, id } = &*self.membership;
-        if let Some(transaction) = stun::request(transmit.contents) {
-            socket.routes().asks(*id, transaction);
-        }
+        let (socket, from) = match self.aside.takes(transmit) {
+            Some(Ok(aside)) => (aside, None),
+            // As lost as on any line: the server is asked again.
+            Some(Err(Closed)) => return Poll::Ready(Ok(transmit.contents.len())),
+            None => {
+                if let Some(transaction) = stun::request(transmit.contents) {
+                    socket.routes().asks(*id, transaction);
+                }
+                (socket, self.from())
+            }
+        };
         loop {
-            match socket.try_send(transmit, self.from()) {
+            match socket.try_send(transmit, from) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.poll_writable(cx))?;
+                    ready!(self.poll_writable(cx, socket))?;
                 }
                 sent => return Poll::Ready(sent),
             }
