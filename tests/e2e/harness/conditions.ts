@@ -38,6 +38,20 @@ export function noteConnections(): void {
   };
 }
 
+/** The first candidate of another peer cannot be used. */
+export function refuseOneCandidate(): void {
+  const { addIceCandidate } = RTCPeerConnection.prototype;
+  let refused = false;
+  RTCPeerConnection.prototype.addIceCandidate = async function (this: RTCPeerConnection, ...given) {
+    if (!refused) {
+      refused = true;
+      Object.assign(window, { refused });
+      throw new DOMException("it cannot be read", "OperationError");
+    }
+    return Reflect.apply(addIceCandidate, this, given);
+  };
+}
+
 /** There is no IndexedDB. */
 export function withoutDatabase(): void {
   Object.defineProperty(window, "indexedDB", { value: undefined });

@@ -1,7 +1,12 @@
 /** Browsers that lack something or forbid it. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { chromium } from "@playwright/test";
-import { keepChannels, noteConnections, withoutDatabase } from "../harness/conditions.ts";
+import {
+  keepChannels,
+  noteConnections,
+  refuseOneCandidate,
+  withoutDatabase,
+} from "../harness/conditions.ts";
 import { MIB } from "../harness/input.ts";
 import { expect, Tab, test } from "../harness/stage.ts";
 
@@ -34,6 +39,16 @@ test("a connection ends when its peer closes no more than the channel", async ({
     for (const channel of channels) channel.close();
   });
   await expect.poll(states).not.toContain("connected");
+});
+
+test("a candidate that the browser cannot use ends nothing", async ({ stage }) => {
+  const input = await stage.input(8 * MIB);
+  const relay = await stage.relay();
+  const sender = await stage.tab(relay.page);
+  const reader = await stage.tab(await sender.send(input.path), { before: refuseOneCandidate });
+  await reader.waitFor("done");
+  expect(await reader.page.evaluate(() => Reflect.get(window, "refused"))).toBe(true);
+  expect((await reader.sources()).map((source) => source.path)).toEqual(["webrtc"]);
 });
 
 test("every connection that a page made is closed once it has no use", async ({ stage }) => {

@@ -31,10 +31,6 @@ const NUMBER: u16 = 0;
 /// the same; the speed does not grow beyond.
 const MOST_ON_CHANNEL: usize = 64 << 10;
 
-/// Candidates taken from the other end. Each is an address that packets are
-/// sent to.
-const CANDIDATES: usize = 32;
-
 /// A peer connection with its channel.
 pub(super) struct Peer {
     connection: Arc<dyn PeerConnection>,
@@ -47,8 +43,6 @@ pub(super) struct Peer {
     port: Option<u16>,
     /// The port that it has for itself.
     _taken: Option<Taken>,
-    /// Candidates taken so far.
-    candidates: usize,
     /// Whether this side made the offer.
     offers: bool,
     own: Option<Own>,
@@ -109,7 +103,6 @@ impl Peer {
             open,
             port,
             _taken: taken,
-            candidates: 0,
             pair: None,
             offers: matches!(role, Role::Offer),
             own: None,
@@ -243,18 +236,15 @@ impl Peer {
                 mline,
                 candidate,
             } => {
-                if self.candidates < CANDIDATES {
-                    self.candidates += 1;
-                    let candidate = RTCIceCandidateInit {
-                        candidate,
-                        sdp_mid: Some(mid),
-                        sdp_mline_index: Some(mline),
-                        ..RTCIceCandidateInit::default()
-                    };
-                    // One that cannot be used is no reason to do without the others.
-                    if let Err(error) = self.connection.add_ice_candidate(candidate).await {
-                        tracing::trace!(%error, "a candidate is of no use");
-                    }
+                let candidate = RTCIceCandidateInit {
+                    candidate,
+                    sdp_mid: Some(mid),
+                    sdp_mline_index: Some(mline),
+                    ..RTCIceCandidateInit::default()
+                };
+                // One that cannot be used is no reason to do without the others.
+                if let Err(error) = self.connection.add_ice_candidate(candidate).await {
+                    tracing::trace!(%error, "a candidate is of no use");
                 }
                 Ok(())
             }

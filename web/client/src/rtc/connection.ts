@@ -68,16 +68,18 @@ export class Connection {
           this.#agreed("offer");
           return;
         case "candidate":
-          await this.#connection.addIceCandidate({
-            candidate: signal.candidate,
-            sdpMid: signal.mid,
-            sdpMLineIndex: signal.mline,
-          });
+          await this.#add(signal);
           return;
         case "offer":
           throw new Error("a second offer");
       }
     });
+  }
+
+  /** One that the browser cannot use is no reason to do without the others. */
+  async #add({ candidate, mid, mline }: Extract<Signal, { kind: "candidate" }>): Promise<void> {
+    const init = { candidate, sdpMid: mid, sdpMLineIndex: mline };
+    await this.#connection.addIceCandidate(init).catch(() => undefined);
   }
 
   /** Closes once what was sent had a chance to go. */
