@@ -29,6 +29,7 @@ use crate::ice::{Offer, Stun};
 use crate::limits::Limits;
 use crate::lookout::Lookout;
 use crate::metrics::Metrics;
+use crate::rates::Budget;
 use crate::rooms::Rooms;
 use crate::{http, page, socket};
 
@@ -76,6 +77,8 @@ pub(crate) struct Shared {
     pub lookout: Option<Lookout>,
     pub ice: Offer,
     pub metrics: Metrics,
+    /// How many bytes all connections may have forwarded.
+    pub forwarded: Option<Arc<Budget>>,
     pub limits: Limits,
     pub log_addresses: bool,
     pub sockets: TaskTracker,
@@ -104,10 +107,12 @@ impl Server {
         let stop = CancellationToken::new();
         let rooms = Arc::new(Rooms::new(&config.limits, metrics.rooms.clone()));
         let sockets = TaskTracker::new();
+        let forwarded = Budget::forwarded_by_all(&config.limits).map(Arc::new);
         let bridges = config.bridges.then(|| {
             let (limits, metrics) = (config.limits.clone(), metrics.clone());
             let (sockets, stop) = (sockets.clone(), stop.clone());
-            Bridges::new(secret, Arc::clone(&rooms), limits, metrics, sockets, stop)
+            let (rooms, forwarded) = (Arc::clone(&rooms), forwarded.clone());
+            Bridges::new(secret, rooms, limits, metrics, forwarded, sockets, stop)
         });
         let lookout = node.dht().zip(config.dht.as_ref()).map(|(dht, asked)| {
             let (limits, metrics) = (config.limits.clone(), metrics.clone());
@@ -128,6 +133,7 @@ impl Server {
             lookout,
             ice,
             metrics,
+            forwarded,
             places: Arc::new(Semaphore::new(config.limits.connections)),
             limits: config.limits,
             log_addresses: config.log_addresses,
@@ -258,7 +264,14 @@ async fn bind_stun(own: OwnStun, listen: SocketAddr) -> Result<Option<Stun>, Sta
                 })
                 .ok())
         }
-        OwnStun::AsListen | OwnStun::Off => Ok(None),
+        OwnStun::AsListen => {
+            tracing::warn!(
+                "STUN is not answered, since only this machine reaches the relay: \
+                 behind a proxy, name --stun-listen"
+            );
+            Ok(None)
+        }
+        OwnStun::Off => Ok(None),
     }
 }
 

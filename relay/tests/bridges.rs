@@ -21,7 +21,8 @@ use samara_relay::{Config, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
-use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Error};
 use tokio_tungstenite::{accept_async, connect_async};
 
 /// A DHT that names relays for topics. They announce ports they are told, which
@@ -400,6 +401,11 @@ impl Liar {
         self.0.send(&forward).await;
     }
 
+    async fn says_taken(&mut self, from: MemberId, bytes: u32) {
+        let topic = TOPIC;
+        self.0.send(&Message::Taken { topic, from, bytes }).await;
+    }
+
     /// Why it is cut.
     async fn cut_with(&mut self) -> ErrorCode {
         let (said, _) = self.0.until_closed().await;
@@ -505,6 +511,109 @@ async fn a_relay_that_floods_is_read_slowly() {
     assert!(told <= 16, "told of {told} changes");
 }
 
+/// They share what all may tell, and none gets all of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn relays_that_flood_do_not_keep_an_honest_one_waiting() {
+    let relay = Relay::with_limits(|limits| {
+        limits.told_per_second_by_all = 200.try_into().unwrap();
+    })
+    .await;
+    let mut a = relay.peer().await;
+    let (a_id, _) = a.join().await;
+    let mut honest = Liar::opened(&relay).await;
+    let mut floods = tokio::task::JoinSet::new();
+    let elsewhere = Topic::from_bytes([1; 20]);
+    for _ in 0..6 {
+        let mut liar = Liar::opened(&relay).await;
+        liar.says_members_of(elsewhere, &[7]).await;
+        floods.spawn(async move {
+            let (topic, member, reach) = (elsewhere, MemberId(8), Reach::WEBRTC);
+            loop {
+                let joined = Message::Joined {
+                    topic,
+                    member,
+                    reach,
+                };
+                liar.0.send(&joined).await;
+                liar.0.send(&Message::Left { topic, member }).await;
+            }
+        });
+    }
+    // They have used up what may come at once.
+    let mut probe = Liar::opened(&relay).await;
+    let topic = Topic::from_bytes([2; 20]);
+    loop {
+        let asked = Instant::now();
+        probe.says_members_of(topic, &[1, 2]).await;
+        probe.says_members_of(topic, &[]).await;
+        probe.0.send(&signal(a_id, "")).await;
+        assert_eq!(probe.cut_with().await, ErrorCode::UNEXPECTED);
+        if asked.elapsed() > Duration::from_millis(30) {
+            break;
+        }
+        probe = Liar::opened(&relay).await;
+    }
+
+    let begun = Instant::now();
+    let members: Vec<_> = (100..164).collect();
+    honest.says_members(&members).await;
+    honest.forwards(100, a_id, b"in time").await;
+    while hears(&mut a).await != signal(MemberId(100), "in time") {}
+    // 64 of 200 a second, which seven share.
+    assert!(begun.elapsed() < Duration::from_secs(6));
+    assert_eq!(relay.metric("samara_bridges").await, 7);
+}
+
+/// Sixteen relays claim a number that another's member has.
+#[tokio::test(flavor = "multi_thread")]
+async fn relays_that_lie_about_a_member_do_not_keep_it_from_being_reached() {
+    let relay = Relay::with_limits(|limits| {
+        limits.forward_window = 8192;
+        limits.forward_wait = Duration::from_secs(1);
+        limits.ping_after = Duration::from_millis(500);
+        limits.cut_after = Duration::from_secs(3);
+    })
+    .await;
+    let (mut a, mut b) = (relay.peer().await, relay.peer().await);
+    let (a_id, _) = a.join().await;
+    let (b_id, _) = b.join().await;
+    let mut honest = Liar::opened(&relay).await;
+    honest.says_members(&[1]).await;
+    assert!(matches!(honest.0.recv().await, Message::Members { .. }));
+    let mut liars = Vec::new();
+    for _ in 0..16 {
+        let mut liar = Liar::opened(&relay).await;
+        liar.says_members(&[1]).await;
+        assert!(matches!(liar.0.recv().await, Message::Members { .. }));
+        liars.push(liar);
+    }
+    while hears(&mut a).await != joined(MemberId(1)) {}
+    while hears(&mut b).await != joined(MemberId(1)) {}
+
+    let begun = Instant::now();
+    for _ in 0..10 {
+        a.send(&signal(MemberId(1), vec![0; 4096])).await;
+        let forwarded = honest.0.recv().await;
+        assert!(matches!(forwarded, Message::Forward { from, .. } if from == a_id));
+        honest.says_taken(a_id, 4096).await;
+    }
+    a.send(&signal(b_id, "still there")).await;
+    assert_eq!(hears(&mut b).await, signal(a_id, "still there"));
+    // The liars are waited for once, and all at once.
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert_eq!(relay.metric("samara_connections_cut_total").await, 0);
+    let told = joined(MemberId(9));
+    let mut reached = 0;
+    for liar in &mut liars {
+        // What comes before the answer to this was sent before it.
+        a.send(&Message::Leave { topic: TOPIC }).await;
+        liar.0.send(&told).await;
+        let first = liar.0.recv().await;
+        reached += usize::from(matches!(first, Message::Forward { .. }));
+    }
+    assert_eq!(reached, 3);
+}
+
 /// Members that many relays make up cost no more than those of a few.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_relays_together_tell_of_so_many_members_in_a_second() {
@@ -552,6 +661,111 @@ async fn a_relay_sends_so_many_messages_in_a_second() {
     // Forty at once, and forty at twenty a second. It is not cut for it.
     assert!(begun.elapsed() >= Duration::from_millis(1900));
     assert_eq!(relay.metric("samara_bridges").await, 1);
+}
+
+fn told_fast(limits: &mut samara_relay::Limits) {
+    limits.told_per_second = 100.try_into().unwrap();
+    limits.told_at_once = 16.try_into().unwrap();
+    limits.bridge_flood = Duration::from_secs(1);
+    limits.joins_per_minute = 100_000.try_into().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_floods_for_long_is_cut_and_left_alone() {
+    let relay = Relay::with_limits(told_fast).await;
+    let mut a = relay.peer().await;
+    a.join().await;
+    let secret = common::stranger();
+    let mut liar = Liar::dial(relay.addr()).await;
+    liar.greet(&secret, &[3]).await;
+    liar.says_members(&[1]).await;
+    let begun = Instant::now();
+    for _ in 0..500 {
+        liar.0.send(&joined(MemberId(2))).await;
+        liar.0.send(&left(MemberId(2))).await;
+    }
+    assert_eq!(liar.cut_with().await, ErrorCode::TOO_MANY);
+    assert!(begun.elapsed() >= Duration::from_millis(900));
+    assert_eq!(relay.metric("samara_bridges_cut_total").await, 1);
+
+    let mut again = Liar::dial(relay.addr()).await;
+    again.greet(&secret, &[3]).await;
+    let (_, close) = again.0.until_closed().await;
+    assert_eq!(close.unwrap().code, CloseCode::Again);
+    Liar::opened(&relay).await.says_members(&[3]).await;
+    while hears(&mut a).await != joined(MemberId(3)) {}
+}
+
+/// Its members come and go twice as fast as others may hear of it, and it does
+/// not pass that on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_relay_is_not_cut() {
+    let names = Names::new().await;
+    let busy = async || {
+        Relay::with(|config| {
+            names.enter(config);
+            told_fast(&mut config.limits);
+        })
+        .await
+    };
+    let (ours, theirs) = (busy().await, busy().await);
+    names.name(TOPIC, &theirs).await;
+    let (mut a, mut b) = (ours.peer().await, theirs.peer().await);
+    a.join().await;
+    let (b_id, _) = b.join().await;
+    assert_eq!(hears(&mut a).await, joined(b_id));
+    let mut c = theirs.peer().await;
+    for _ in 0..150 {
+        c.join().await;
+        c.send(&Message::Leave { topic: TOPIC }).await;
+    }
+    let (c_id, _) = c.join().await;
+    let begun = Instant::now();
+    while hears(&mut a).await != joined(c_id) {}
+    // 300 at 50 a second.
+    assert!(begun.elapsed() >= Duration::from_secs(4));
+    assert_eq!(ours.metric("samara_bridges_cut_total").await, 0);
+    assert_eq!(ours.metric("samara_bridges_total").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_lies_again_and_again_is_cut() {
+    let relay = Relay::with_limits(|limits| limits.bridge_lies = 3).await;
+    let mut a = relay.peer().await;
+    let (a_id, _) = a.join().await;
+    let mut liar = Liar::opened(&relay).await;
+    // The number of somebody here, and the same member twice.
+    liar.says_members(&[a_id.0, 1]).await;
+    liar.0.send(&joined(a_id)).await;
+    liar.0.send(&joined(MemberId(1))).await;
+    liar.0.send(&joined(MemberId(2))).await;
+    assert_eq!(hears(&mut a).await, joined(MemberId(1)));
+    assert_eq!(hears(&mut a).await, joined(MemberId(2)));
+    a.send(&signal(MemberId(1), "hello")).await;
+    while !matches!(liar.0.recv().await, Message::Forward { .. }) {}
+    // More than was on its way.
+    liar.says_taken(a_id, 4096).await;
+    assert_eq!(liar.cut_with().await, ErrorCode::UNEXPECTED);
+}
+
+/// All that come through a proxy come from one address.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_host_has_so_many_bridges_through_a_proxy_too() {
+    let relay = Relay::start().await;
+    let dial = async |host: &str| {
+        let url = format!("ws://{}/bridge", relay.addr()).parse().unwrap();
+        let request = ClientRequestBuilder::new(url).with_header("x-forwarded-for", host);
+        connect_async(request).await
+    };
+    let mut there = Vec::new();
+    for _ in 0..8 {
+        there.push(dial("192.0.2.7").await.unwrap());
+    }
+    assert!(matches!(
+        dial("192.0.2.7").await,
+        Err(Error::Http(answer)) if answer.status() == 503
+    ));
+    assert!(dial("192.0.2.8").await.is_ok());
 }
 
 /// Rooms that nobody here is in cost memory.

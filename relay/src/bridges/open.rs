@@ -83,7 +83,8 @@ impl Open {
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let mut hosts = lock(&self.hosts);
         let of_host = hosts.entry(from).or_default();
-        // A proxy on this machine stands for all the world.
+        // A proxy on this machine that does not say for whom it asks stands for
+        // all the world.
         if *of_host >= PER_HOST && !from.is_loopback() {
             return None;
         }

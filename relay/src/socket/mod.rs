@@ -8,13 +8,13 @@ mod receive;
 mod send;
 mod session;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{ConnectInfo, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -23,7 +23,7 @@ use samara_core::message::MAX_MESSAGE_LEN;
 use samara_node::{Attached, Path};
 
 use crate::ending::Ending;
-use crate::heard::Heard;
+use crate::host::host;
 use crate::rooms::Mailbox;
 pub(crate) use send::{FAREWELL, FLUSH};
 
@@ -42,23 +42,30 @@ const CLOSE: Duration = Duration::from_secs(2);
 pub(crate) async fn accept(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let Some(place) = shared.place() else {
         let text = "this relay has as many connections as it may; try another or come later\n";
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
+    let host = host(from.ip(), &headers);
     upgrade
         .max_message_size(LONGEST)
         .max_frame_size(LONGEST)
         .on_upgrade(move |socket| {
             let tracked = shared.sockets.clone();
-            tracked.track_future(serve(shared, place, socket, from))
+            tracked.track_future(serve(shared, place, socket, (from, host)))
         })
 }
 
 /// Carries messages until either side ends the connection.
-async fn serve(shared: Arc<Shared>, place: Place, socket: WebSocket, from: SocketAddr) {
+async fn serve(
+    shared: Arc<Shared>,
+    place: Place,
+    socket: WebSocket,
+    (from, host): (SocketAddr, IpAddr),
+) {
     let connection = place.number;
     if shared.log_addresses {
         tracing::info!(connection, %from, "connection opened");
@@ -66,7 +73,7 @@ async fn serve(shared: Arc<Shared>, place: Place, socket: WebSocket, from: Socke
         tracing::info!(connection, "connection opened");
     }
     let (mut sink, mut stream) = socket.split();
-    let ending = carry(&shared, &mut sink, &mut stream).await;
+    let ending = carry(&shared, host, &mut sink, &mut stream).await;
     if ending.is_a_cut() {
         shared.metrics.connections_cut.increment(1);
         tracing::warn!(connection, reason = %ending, "connection cut");
@@ -84,6 +91,7 @@ async fn serve(shared: Arc<Shared>, place: Place, socket: WebSocket, from: Socke
 
 async fn carry(
     shared: &Arc<Shared>,
+    host: IpAddr,
     sink: &mut SplitSink<WebSocket, axum::extract::ws::Message>,
     stream: &mut SplitStream<WebSocket>,
 ) -> Ending {
@@ -111,13 +119,11 @@ async fn carry(
     let (mailbox, letters) = Mailbox::new(limits);
     let overrun = letters.overrun();
     let queues = Queues::new(outgoing, letters, limits);
-    let mut session = Session::new(Arc::clone(shared), mailbox, features);
+    let mut session = Session::new(Arc::clone(shared), mailbox, features, host);
     let metrics = &shared.metrics;
-    let heard = Heard::now();
     let ending = tokio::select! {
-        ending = receive::all(stream, &mut session, &incoming, metrics, limits, &heard) => ending,
+        ending = receive::all(stream, &mut session, &incoming, metrics, limits) => ending,
         ending = send::all(sink, queues, metrics) => ending,
-        () = heard.until_silent_for(limits.cut_after) => Ending::Silent,
         () = overrun.cancelled() => Ending::Slow,
         () = stop.cancelled() => Ending::Stopping,
     };

@@ -1,12 +1,13 @@
 //! What one connection does in rooms.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use samara_core::message::{ErrorCode, Features, Reach};
 use samara_core::{MemberId, Message, RequestId, Topic};
-use tokio::time::Interval;
+use tokio::time::{Instant, Interval};
 
 use crate::ending::Ending;
 use crate::rates::Rates;
@@ -24,10 +25,12 @@ pub(super) struct Session {
     rooms: HashMap<Topic, MemberId>,
     /// The peer's, as it says.
     features: Features,
+    /// Where it comes from.
+    host: IpAddr,
 }
 
 impl Session {
-    pub fn new(shared: Arc<Shared>, mailbox: Mailbox, features: Features) -> Self {
+    pub fn new(shared: Arc<Shared>, mailbox: Mailbox, features: Features, host: IpAddr) -> Self {
         let rates = Rates::new(&shared.limits);
         Self {
             shared,
@@ -35,6 +38,7 @@ impl Session {
             rates,
             rooms: HashMap::new(),
             features,
+            host,
         }
     }
 
@@ -47,7 +51,7 @@ impl Session {
 
     /// Tells the peer of servers that help its data channels.
     pub fn tell_ice_servers(&self) {
-        match self.shared.ice.message() {
+        match self.shared.ice.message(self.host) {
             Ok(message) => self.mailbox.notify(message),
             Err(error) => tracing::warn!(%error, "a peer gets no TURN credentials"),
         }
@@ -135,7 +139,8 @@ impl Session {
             self.refuse(ErrorCode::NO_MEMBER, "you are not in that room");
             return Ok(());
         };
-        self.rates.forward(sealed.len()).await;
+        let by_all = self.shared.forwarded.as_deref();
+        self.rates.forward(sealed.len(), by_all).await;
         let Some(way) = self.shared.rooms.way(&topic, to) else {
             // The error alone does not say who is gone.
             let left = Message::Left { topic, member: to };
@@ -144,7 +149,8 @@ impl Session {
             return Ok(());
         };
         let bytes = sealed.len() as u64;
-        if way.forward(topic, from, to, sealed).await == Err(Congested) {
+        let until = Instant::now() + limits.forward_wait;
+        if way.forward(topic, from, to, sealed, until).await == Err(Congested) {
             self.shared.metrics.signals_dropped.increment(1);
             self.refuse(ErrorCode::TOO_MANY, "that member is too slow");
         } else {
