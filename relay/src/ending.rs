@@ -66,9 +66,9 @@ impl Ending {
         self.error_code().is_some()
     }
 
-    /// Whether a relay that is one never does it on a bridge, whatever happens to
-    /// it and whatever its members do.
-    pub fn is_no_relays(self) -> bool {
+    /// Whether it is what no relay does on a bridge, whatever happens to it and
+    /// whatever its members do.
+    pub fn is_an_offence(self) -> bool {
         match self {
             Self::Text
             | Self::Malformed

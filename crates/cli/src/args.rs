@@ -132,7 +132,7 @@ pub struct Relay {
     pub max_connections: usize,
 
     /// Forward so many bytes a second for one connection, in signals and in files
-    /// that find no direct path
+    /// that find no direct path (K, M, G for 1024s)
     #[arg(long, value_name = "BYTES", value_parser = bytes, default_value = "16M")]
     pub forward_limit: NonZeroU64,
 

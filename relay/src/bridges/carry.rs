@@ -26,7 +26,8 @@ pub(super) struct Went {
     pub ending: Ending,
 }
 
-/// Carries a bridge until either side ends it. `host` is the other's; `on_bridge` is told when there is one.
+/// Carries a bridge until either side ends it. `host` is the other's; `on_bridge`
+/// is told when there is one.
 pub(super) async fn run<K, S>(
     bridges: &Bridges,
     mut sink: K,
@@ -75,7 +76,7 @@ where
                     inner.open.remove(&relay, &bridge);
                     inner.rooms.closed(&bridge);
                     inner.metrics.bridges.decrement(1);
-                    if ending.is_no_relays() {
+                    if ending.is_an_offence() {
                         bridges.shunned().add(relay, host);
                     }
                     (Some(relay), true, ending)
@@ -222,7 +223,7 @@ async fn one(
     Ok(lies)
 }
 
-/// What is to be sent, no faster than the other relay takes it from any.
+/// What is to be sent, at this relay's pace.
 struct Queue {
     letters: Letters,
     pace: Pace,
