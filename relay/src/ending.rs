@@ -110,7 +110,9 @@ impl Ending {
 
     fn error_code(self) -> Option<ErrorCode> {
         match self {
-            Self::NoHandshake | Self::NoProof | Self::Unexpected => Some(ErrorCode::UNEXPECTED),
+            Self::NoHandshake | Self::NoProof | Self::Unexpected | Self::Lies => {
+                Some(ErrorCode::UNEXPECTED)
+            }
             Self::LateHandshake | Self::Silent => Some(ErrorCode::TIMEOUT),
             Self::Text | Self::Malformed => Some(ErrorCode::MALFORMED),
             Self::Flood
@@ -119,7 +121,6 @@ impl Ending {
             | Self::Overdrawn
             | Self::Crowd
             | Self::Overload => Some(ErrorCode::TOO_MANY),
-            Self::Lies => Some(ErrorCode::UNEXPECTED),
             Self::NotProven => Some(ErrorCode::NOT_PROVEN),
             Self::Version => Some(ErrorCode::VERSION),
             Self::Closed

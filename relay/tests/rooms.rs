@@ -402,7 +402,7 @@ async fn a_member_has_so_much_forwarded_in_a_second_and_holds_up_nobody() {
         fast.send(&signal(to_id, vec![1; 256 << 10])).await;
         to.recv().await;
     }
-    assert!(begun.elapsed() >= Duration::from_millis(1000));
+    assert!(begun.elapsed() >= Duration::from_secs(1));
 }
 
 #[tokio::test]

@@ -386,7 +386,7 @@ mod tests {
         let config = samara_relay::Config::new(PathBuf::new());
         assert_eq!(relay.listen, config.listen);
         let limit = config.limits.forwarded_per_second;
-        assert_eq!(relay.forward_limit, limit.into());
+        assert_eq!(relay.forward_limit, NonZeroU64::from(limit));
     }
 
     #[test]
