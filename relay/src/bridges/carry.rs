@@ -56,7 +56,7 @@ where
         }
         Ok(Greeted { relay, nonce }) => {
             let (mailbox, letters) = Mailbox::new(limits);
-            let bridge = Bridge::new(relay, mailbox, limits);
+            let bridge = Bridge::new(relay, host, mailbox, limits);
             let rank = Rank::new(inner.secret.peer(), relay, role, nonce);
             // What an older bridge to the same relay still says is old from here on.
             let opened = || inner.rooms.opened(&bridge);

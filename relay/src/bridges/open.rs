@@ -177,7 +177,8 @@ mod tests {
 
     fn bridge() -> Bridge {
         let limits = Limits::default();
-        Bridge::new(LARGE, Mailbox::new(&limits).0, &limits)
+        let host = IpAddr::from([127, 0, 0, 1]);
+        Bridge::new(LARGE, host, Mailbox::new(&limits).0, &limits)
     }
 
     fn rank(own: PeerId, relay: PeerId, role: Role, nonce: u8) -> Rank {

@@ -5,6 +5,7 @@
 //! up all that share the bridge.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,6 +28,7 @@ pub(crate) struct Bridge(Arc<Inner>);
 struct Inner {
     number: u64,
     relay: PeerId,
+    host: IpAddr,
     mailbox: Mailbox,
     window: u32,
     /// What this relay's members have under way.
@@ -68,12 +70,13 @@ pub(crate) struct Receipt {
 }
 
 impl Bridge {
-    /// `mailbox` is that of the connection to the relay.
-    pub fn new(relay: PeerId, mailbox: Mailbox, limits: &Limits) -> Self {
+    /// `mailbox` is that of the connection to the relay, which is on this host.
+    pub fn new(relay: PeerId, host: IpAddr, mailbox: Mailbox, limits: &Limits) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         Self(Arc::new(Inner {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             relay,
+            host,
             mailbox,
             window: limits.forward_window,
             sent: Mutex::default(),
@@ -89,6 +92,12 @@ impl Bridge {
     /// Whether both lead to the same relay.
     pub fn leads_where(&self, other: &Self) -> bool {
         self.0.relay == other.0.relay
+    }
+
+    /// Whether both lead to one host, and not to the same relay there. A proxy on
+    /// this machine is no host.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.0.host == other.0.host && !self.0.host.is_loopback() && !self.leads_where(other)
     }
 
     /// Tells the other relay something of this one.
@@ -268,7 +277,8 @@ mod tests {
         };
         let (mailbox, letters) = Mailbox::new(&limits);
         let relay = PeerId::from_bytes([1; 32]);
-        (Bridge::new(relay, mailbox, &limits), letters)
+        let host = IpAddr::from([127, 0, 0, 1]);
+        (Bridge::new(relay, host, mailbox, &limits), letters)
     }
 
     #[tokio::test(start_paused = true)]

@@ -90,14 +90,20 @@ impl Room {
 
     /// The bridges to relays that tell of a member, so that a lie is told in
     /// vain; the first to do so, where they are many: nobody can guess a number,
-    /// so a liar mostly tells of it later than the relay that gave it.
+    /// so a liar mostly tells of it later than the relay that gave it. One host
+    /// has many ids for nothing, and is one of them.
     pub fn ways_to(&self, id: MemberId) -> Vec<Bridge> {
         let claims = self.away.values();
         let of_member = claims.filter_map(|claims| Some((claims.members.get(&id)?, claims)));
         let mut of_member: Vec<_> = of_member.collect();
         of_member.sort_by_key(|(claim, _)| claim.since);
-        let ways = of_member.into_iter().take(WAYS);
-        ways.map(|(_, claims)| claims.bridge.clone()).collect()
+        let mut ways: Vec<Bridge> = Vec::new();
+        for (_, claims) in of_member {
+            if ways.len() < WAYS && !ways.iter().any(|way| way.is_beside(&claims.bridge)) {
+                ways.push(claims.bridge.clone());
+            }
+        }
+        ways
     }
 
     /// Another relay tells of a member; false if it did already.

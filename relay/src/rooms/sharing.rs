@@ -397,9 +397,13 @@ mod tests {
     }
 
     fn bridge(rooms: &Rooms, relay: PeerId) -> (Bridge, Letters) {
+        bridge_at([127, 0, 0, 1], rooms, relay)
+    }
+
+    fn bridge_at(host: [u8; 4], rooms: &Rooms, relay: PeerId) -> (Bridge, Letters) {
         let limits = Limits::default();
         let (mailbox, letters) = Mailbox::new(&limits);
-        let bridge = Bridge::new(relay, mailbox, &limits);
+        let bridge = Bridge::new(relay, host.into(), mailbox, &limits);
         rooms.opened(&bridge);
         (bridge, letters)
     }
@@ -475,6 +479,26 @@ mod tests {
         };
         let first: Vec<_> = bridges.into_iter().rev().take(4).collect();
         assert_eq!(ways, first);
+    }
+
+    /// Or else one host keeps a member's signals from its relay.
+    #[test]
+    fn of_one_host_one_relay_that_tells_of_a_member_gets_its_signals() {
+        let rooms = rooms();
+        let here = Mailbox::new(&Limits::default());
+        rooms.join(TOPIC, Reach(0), None, &here.0).unwrap();
+        let mut bridges = Vec::new();
+        for (host, relay) in [(7, 1), (7, 2), (7, 3), (7, 4), (7, 5), (8, 6), (7, 1)] {
+            let relay = PeerId::from_bytes([relay; 32]);
+            let (bridge, _) = bridge_at([192, 0, 2, host], &rooms, relay);
+            rooms.members_are(TOPIC, &[AWAY], &bridge);
+            bridges.push(bridge);
+        }
+        let Some(Way::There(ways)) = rooms.way(&TOPIC, AWAY.0) else {
+            panic!("no way to another relay's member");
+        };
+        // One relay may have an old bridge and a new one.
+        assert_eq!(ways, [0, 5, 6].map(|index: usize| bridges[index].clone()));
     }
 
     /// Whoever took in what it sent may have left before it.
