@@ -76,19 +76,6 @@ async fn all_of_one_host_have_credentials_of_one_name() {
     assert!(!first.contains("192"));
 }
 
-/// Behind a proxy that is most of them.
-#[tokio::test]
-async fn a_relay_for_this_machine_only_says_that_it_answers_no_stun() {
-    for (own, is_warned) in [(OwnStun::AsListen, true), (OwnStun::Off, false)] {
-        let log = Log::default();
-        let subscriber = tracing_subscriber::fmt().with_writer(log.clone());
-        let _logged = tracing::subscriber::set_default(subscriber.finish());
-        let _relay = Relay::with(|config| config.ice.own = own).await;
-        let log = log.text();
-        assert_eq!(log.contains("name --stun-listen"), is_warned, "{log}");
-    }
-}
-
 #[tokio::test]
 async fn credentials_are_renewed_before_they_end() {
     let relay = Relay::with(|config| turn(config, Duration::from_secs(2))).await;
