@@ -409,7 +409,8 @@ impl Liar {
 
     /// Why it is cut.
     async fn cut_with(&mut self) -> ErrorCode {
-        let (said, _) = self.0.until_closed().await;
+        let closed = timeout(Duration::from_secs(20), self.0.until_closed()).await;
+        let (said, _) = closed.expect("it is cut");
         match said.last() {
             Some(Message::Error { code, .. }) => *code,
             other => panic!("{other:?} before the close"),
