@@ -36,6 +36,12 @@ pub(crate) enum Ending {
     Overdrawn,
     #[error("it named more members than a room's newest")]
     Crowd,
+    #[error("it told of members, or sent messages, as fast as it is read for too long")]
+    Overload,
+    #[error("it told what cannot be true too often")]
+    Lies,
+    #[error("it was cut off not long ago")]
+    Shunned,
     #[error("it speaks another version of the protocol")]
     Version,
     #[error("there is another bridge between the two")]
@@ -60,6 +66,38 @@ impl Ending {
         self.error_code().is_some()
     }
 
+    /// Whether it is what no relay does on a bridge, whatever happens to it and
+    /// whatever its members do.
+    pub fn is_an_offence(self) -> bool {
+        match self {
+            Self::Text
+            | Self::Malformed
+            | Self::Unexpected
+            | Self::Flood
+            | Self::LongSignal
+            | Self::Overdrawn
+            | Self::Crowd
+            | Self::Overload
+            | Self::Lies
+            | Self::Protocol => true,
+            Self::Closed
+            | Self::Broken
+            | Self::NoHandshake
+            | Self::NoProof
+            | Self::LateHandshake
+            | Self::Slow
+            | Self::NotProven
+            | Self::Version
+            | Self::Bridged
+            | Self::Myself
+            | Self::Full
+            | Self::Shunned
+            | Self::Idle
+            | Self::Silent
+            | Self::Stopping => false,
+        }
+    }
+
     /// The ERROR to send before the end, if the peer is at fault.
     pub fn error(self) -> Option<Bytes> {
         let message = Message::Error {
@@ -72,12 +110,17 @@ impl Ending {
 
     fn error_code(self) -> Option<ErrorCode> {
         match self {
-            Self::NoHandshake | Self::NoProof | Self::Unexpected => Some(ErrorCode::UNEXPECTED),
+            Self::NoHandshake | Self::NoProof | Self::Unexpected | Self::Lies => {
+                Some(ErrorCode::UNEXPECTED)
+            }
             Self::LateHandshake | Self::Silent => Some(ErrorCode::TIMEOUT),
             Self::Text | Self::Malformed => Some(ErrorCode::MALFORMED),
-            Self::Flood | Self::LongSignal | Self::Slow | Self::Overdrawn | Self::Crowd => {
-                Some(ErrorCode::TOO_MANY)
-            }
+            Self::Flood
+            | Self::LongSignal
+            | Self::Slow
+            | Self::Overdrawn
+            | Self::Crowd
+            | Self::Overload => Some(ErrorCode::TOO_MANY),
             Self::NotProven => Some(ErrorCode::NOT_PROVEN),
             Self::Version => Some(ErrorCode::VERSION),
             Self::Closed
@@ -86,6 +129,7 @@ impl Ending {
             | Self::Bridged
             | Self::Myself
             | Self::Full
+            | Self::Shunned
             | Self::Idle
             | Self::Stopping => None,
         }
@@ -105,7 +149,7 @@ impl Ending {
             Self::Malformed => Some(close_code::PROTOCOL),
             Self::Stopping => Some(close_code::AWAY),
             Self::Bridged | Self::Myself | Self::Idle => Some(close_code::NORMAL),
-            Self::Full => Some(close_code::AGAIN),
+            Self::Full | Self::Shunned => Some(close_code::AGAIN),
             Self::NoHandshake
             | Self::NoProof
             | Self::LateHandshake
@@ -116,6 +160,8 @@ impl Ending {
             | Self::NotProven
             | Self::Overdrawn
             | Self::Crowd
+            | Self::Overload
+            | Self::Lies
             | Self::Version
             | Self::Silent
             | Self::Protocol => Some(close_code::POLICY),

@@ -1,12 +1,11 @@
-//! Who is behind a connection, as far as an address tells.
+//! How much one host has of what is there for all.
 //!
-//! One host must not take what is there for all. A host is an IPv4 address or
-//! the /64 of an IPv6 one, which is what one customer gets; many people may share
-//! one. Connections from this machine are a reverse proxy's as a rule, which
-//! stands for all the world: they are not counted together.
+//! Many people may share one address, so it may have a lot. This machine itself
+//! is a reverse proxy as a rule that does not say for whom it asks: its
+//! connections are all the world's and not counted together.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use samara_node::Asker;
@@ -21,19 +20,8 @@ pub(crate) struct Hosts {
 /// One connection of a host, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Guest {
-    host: Option<IpAddr>,
+    pub host: IpAddr,
     hosts: Arc<Hosts>,
-}
-
-/// The host at an address, unless it stands for all the world.
-pub(crate) fn host_of(address: IpAddr) -> Option<IpAddr> {
-    // Where one socket takes both families, IPv4 comes inside of IPv6.
-    let host = match address.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) if ip.is_loopback() => IpAddr::V6(ip),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
-    };
-    (!host.is_loopback()).then_some(host)
 }
 
 impl Hosts {
@@ -42,10 +30,10 @@ impl Hosts {
         Arc::new(Self { most, connections })
     }
 
-    /// One more connection from there, unless its host has as many as it may.
-    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Guest> {
-        let host = host_of(address);
-        if let Some(host) = host {
+    /// One more connection of a host ([`crate::host`]), unless it has as many as
+    /// it may.
+    pub fn enter(self: &Arc<Self>, host: IpAddr) -> Option<Guest> {
+        if !host.is_loopback() {
             let mut connections = self.lock();
             let of_host = connections.entry(host).or_default();
             if *of_host >= self.most {
@@ -68,20 +56,21 @@ impl Hosts {
 impl Guest {
     /// In whose line this connection's wishes wait; `connection` is its number.
     pub fn asker(&self, connection: u64) -> Asker {
-        self.host.map_or(Asker::Connection(connection), Asker::Host)
+        if self.host.is_loopback() {
+            Asker::Connection(connection)
+        } else {
+            Asker::Host(self.host)
+        }
     }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        let Some(host) = self.host else {
-            return;
-        };
         let mut connections = self.hosts.lock();
-        if let Some(of_host) = connections.get_mut(&host) {
+        if let Some(of_host) = connections.get_mut(&self.host) {
             *of_host -= 1;
             if *of_host == 0 {
-                connections.remove(&host);
+                connections.remove(&self.host);
             }
         }
     }
@@ -99,7 +88,7 @@ mod tests {
     fn one_host_gets_as_many_connections_as_it_may_and_no_more() {
         let hosts = Hosts::new(2);
         let first = hosts.enter(ip("192.0.2.7")).unwrap();
-        let _second = hosts.enter(ip("::ffff:192.0.2.7")).unwrap();
+        let _second = hosts.enter(ip("192.0.2.7")).unwrap();
         assert!(hosts.enter(ip("192.0.2.7")).is_none());
         assert!(hosts.enter(ip("192.0.2.8")).is_some());
         drop(first);
@@ -107,17 +96,9 @@ mod tests {
     }
 
     #[test]
-    fn the_addresses_of_one_customer_are_one_host() {
+    fn a_proxy_that_says_nothing_is_not_one_host() {
         let hosts = Hosts::new(1);
-        let _first = hosts.enter(ip("2001:db8:1:2:3::4")).unwrap();
-        assert!(hosts.enter(ip("2001:db8:1:2::5")).is_none());
-        assert!(hosts.enter(ip("2001:db8:1:3::5")).is_some());
-    }
-
-    #[test]
-    fn a_proxy_on_this_machine_is_not_one_host() {
-        let hosts = Hosts::new(1);
-        for proxy in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+        for proxy in ["127.0.0.1", "::1"] {
             let of_proxy: Vec<_> = (0..3).filter_map(|_| hosts.enter(ip(proxy))).collect();
             assert_eq!(of_proxy.len(), 3, "{proxy}");
             assert_eq!(of_proxy[0].asker(7), Asker::Connection(7));

@@ -14,6 +14,7 @@ mod config;
 mod ending;
 mod health;
 mod heard;
+mod host;
 mod hosts;
 mod http;
 mod ice;

@@ -51,6 +51,9 @@ pub struct Limits {
     /// Bytes one connection may have forwarded in a second; a second's worth
     /// may come at once. Who sends more is read more slowly.
     pub forwarded_per_second: NonZeroU32,
+    /// The same of all connections together, which have it in turn. Without it,
+    /// as many as they may.
+    pub forwarded_per_second_by_all: Option<NonZeroU32>,
     /// Bytes forwarded to one connection and not yet on their way.
     pub forwarded_queue: u32,
     /// How long a sender waits for room in a receiver's queue before the
@@ -68,15 +71,23 @@ pub struct Limits {
     /// Rooms that only members of other relays are in, of all bridges.
     pub bridged_rooms: usize,
     /// Members that one bridge may tell of, as coming or going, in a second. A
-    /// relay that tells more is read more slowly.
+    /// relay that tells more is read more slowly. This one tells half as many.
     pub told_per_second: NonZeroU32,
     /// The same at once.
     pub told_at_once: NonZeroU32,
-    /// The same of all bridges.
+    /// The same of all bridges, which have it in turn.
     pub told_per_second_by_all: NonZeroU32,
     /// Messages that one bridge may carry in a second; two seconds' worth may
-    /// come at once. A relay that sends more is read more slowly.
+    /// come at once. A relay that sends more is read more slowly. This one sends
+    /// half as many.
     pub bridge_messages_per_second: NonZeroU32,
+    /// A relay that has used all of either for so long is cut off.
+    pub bridge_flood: Duration,
+    /// Statements of one bridge that no relay makes that tells the truth, before
+    /// it is cut off.
+    pub bridge_lies: u32,
+    /// How long a relay that was cut off for what it sent has no bridge.
+    pub bridge_shunned: Duration,
     /// Bytes that one member has under way to members of another relay.
     pub forward_window: u32,
     /// Addresses out of the DHT that are remembered, as those of relays or of none.
@@ -137,6 +148,7 @@ impl Default for Limits {
             messages_per_second: rate(2000),
             signal: 256 << 10,
             forwarded_per_second: rate(16 << 20),
+            forwarded_per_second_by_all: None,
             forwarded_queue: 4 << 20,
             forward_wait: Duration::from_secs(5),
             notices_queue: 1 << 20,
@@ -145,9 +157,12 @@ impl Default for Limits {
             members_per_bridged_room: 64,
             bridged_rooms: 65_536,
             told_per_second: rate(200),
-            told_at_once: rate(8192),
+            told_at_once: rate(16_384),
             told_per_second_by_all: rate(1000),
             bridge_messages_per_second: rate(8000),
+            bridge_flood: Duration::from_mins(1),
+            bridge_lies: 16,
+            bridge_shunned: Duration::from_mins(15),
             forward_window: 256 << 10,
             relay_addresses: 4096,
             relay_dials: 16,

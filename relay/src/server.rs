@@ -32,6 +32,7 @@ use crate::ice::{Offer, Stun};
 use crate::limits::Limits;
 use crate::lookout::Lookout;
 use crate::metrics::Metrics;
+use crate::rates::Budget;
 use crate::rooms::Rooms;
 use crate::{http, page, socket};
 
@@ -79,6 +80,8 @@ pub(crate) struct Shared {
     pub lookout: Option<Lookout>,
     pub ice: Offer,
     pub metrics: Metrics,
+    /// How many bytes all connections may have forwarded.
+    pub forwarded: Option<Arc<Budget>>,
     pub limits: Limits,
     pub log_addresses: bool,
     pub sockets: TaskTracker,
@@ -118,10 +121,12 @@ impl Server {
         let stop = CancellationToken::new();
         let rooms = Arc::new(Rooms::new(&config.limits, metrics.rooms.clone()));
         let sockets = TaskTracker::new();
+        let forwarded = Budget::forwarded_by_all(&config.limits).map(Arc::new);
         let bridges = config.bridges.then(|| {
             let (limits, metrics) = (config.limits.clone(), metrics.clone());
             let (sockets, stop) = (sockets.clone(), stop.clone());
-            Bridges::new(secret, Arc::clone(&rooms), limits, metrics, sockets, stop)
+            let (rooms, forwarded) = (Arc::clone(&rooms), forwarded.clone());
+            Bridges::new(secret, rooms, limits, metrics, forwarded, sockets, stop)
         });
         let lookout = node.dht().zip(config.dht.as_ref()).map(|(dht, asked)| {
             let (limits, metrics) = (config.limits.clone(), metrics.clone());
@@ -142,6 +147,7 @@ impl Server {
             lookout,
             ice,
             metrics,
+            forwarded,
             places: Arc::new(Semaphore::new(config.limits.connections)),
             hosts: Hosts::new(config.limits.connections_per_host),
             limits: config.limits,
@@ -195,9 +201,9 @@ impl Server {
 }
 
 impl Shared {
-    /// A place for one more connection, from that address.
-    pub fn place(&self, from: IpAddr) -> Result<Place, NoPlace> {
-        let guest = self.hosts.enter(from).ok_or(NoPlace::Host)?;
+    /// A place for one more connection of a host.
+    pub fn place(&self, host: IpAddr) -> Result<Place, NoPlace> {
+        let guest = self.hosts.enter(host).ok_or(NoPlace::Host)?;
         let permit = Arc::clone(&self.places).try_acquire_owned();
         let permit = permit.map_err(|_| NoPlace::Full)?;
         self.metrics.connections_total.increment(1);
@@ -225,6 +231,11 @@ impl Shared {
 }
 
 impl Place {
+    /// Whose connection it is.
+    pub const fn host(&self) -> IpAddr {
+        self.guest.host
+    }
+
     /// On whose behalf the DHT is asked for this connection.
     pub fn asker(&self) -> Asker {
         self.guest.asker(self.number)
@@ -286,7 +297,14 @@ async fn bind_stun(own: OwnStun, listen: SocketAddr) -> Result<Option<Stun>, Sta
                 })
                 .ok())
         }
-        OwnStun::AsListen | OwnStun::Off => Ok(None),
+        OwnStun::AsListen => {
+            tracing::warn!(
+                "STUN is not answered, since only this machine reaches the relay: \
+                 behind a proxy, name --stun-listen"
+            );
+            Ok(None)
+        }
+        OwnStun::Off => Ok(None),
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::native::{CONTENT, Native, dht_config};
 use common::{Peer, Relay, TOPIC, config, signal};
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use mainline::Testnet;
 use samara_core::identity::Role;
 use samara_core::message::{ErrorCode, Reach};
@@ -22,6 +22,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::protocol::Message as Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::{accept_async, connect_async};
 
 /// A DHT that names relays for topics. They announce ports they are told, which
@@ -400,9 +402,15 @@ impl Liar {
         self.0.send(&forward).await;
     }
 
+    async fn says_taken(&mut self, from: MemberId, bytes: u32) {
+        let topic = TOPIC;
+        self.0.send(&Message::Taken { topic, from, bytes }).await;
+    }
+
     /// Why it is cut.
     async fn cut_with(&mut self) -> ErrorCode {
-        let (said, _) = self.0.until_closed().await;
+        let closed = timeout(Duration::from_secs(20), self.0.until_closed()).await;
+        let (said, _) = closed.expect("it is cut");
         match said.last() {
             Some(Message::Error { code, .. }) => *code,
             other => panic!("{other:?} before the close"),
@@ -505,6 +513,91 @@ async fn a_relay_that_floods_is_read_slowly() {
     assert!(told <= 16, "told of {told} changes");
 }
 
+/// They share what all may tell, and none gets all of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn relays_that_flood_do_not_keep_an_honest_one_waiting() {
+    let relay = Relay::with_limits(|limits| {
+        limits.told_per_second_by_all = 200.try_into().unwrap();
+        limits.told_at_once = 64.try_into().unwrap();
+    })
+    .await;
+    let mut a = relay.peer().await;
+    let (a_id, _) = a.join().await;
+    let mut honest = Liar::opened(&relay).await;
+    let mut floods = tokio::task::JoinSet::new();
+    for member in 1..=6 {
+        let mut liar = Liar::opened(&relay).await;
+        liar.says_members(&[100 + member]).await;
+        floods.spawn(async move {
+            loop {
+                liar.0.send(&joined(MemberId(member))).await;
+                liar.0.send(&left(MemberId(member))).await;
+            }
+        });
+    }
+    // They have used up what may come at once.
+    for _ in 0..200 {
+        hears(&mut a).await;
+    }
+    let begun = Instant::now();
+    let members: Vec<_> = (200..264).collect();
+    honest.says_members(&members).await;
+    honest.forwards(200, a_id, b"in time").await;
+    while hears(&mut a).await != signal(MemberId(200), "in time") {
+        // 64 of 200 a second, which seven share.
+        assert!(begun.elapsed() < Duration::from_secs(6));
+    }
+    assert_eq!(relay.metric("samara_bridges").await, 7);
+}
+
+/// Sixteen relays claim a number that another's member has.
+#[tokio::test(flavor = "multi_thread")]
+async fn relays_that_lie_about_a_member_do_not_keep_it_from_being_reached() {
+    let relay = Relay::with_limits(|limits| {
+        limits.forward_window = 8192;
+        limits.forward_wait = Duration::from_secs(1);
+        limits.ping_after = Duration::from_millis(500);
+        limits.cut_after = Duration::from_secs(3);
+    })
+    .await;
+    let (mut a, mut b) = (relay.peer().await, relay.peer().await);
+    let (a_id, _) = a.join().await;
+    let (b_id, _) = b.join().await;
+    let mut honest = Liar::opened(&relay).await;
+    honest.says_members(&[1]).await;
+    assert!(matches!(honest.0.recv().await, Message::Members { .. }));
+    let mut liars = Vec::new();
+    for _ in 0..16 {
+        let mut liar = Liar::opened(&relay).await;
+        liar.says_members(&[1]).await;
+        assert!(matches!(liar.0.recv().await, Message::Members { .. }));
+        liars.push(liar);
+    }
+    while hears(&mut a).await != joined(MemberId(1)) {}
+    while hears(&mut b).await != joined(MemberId(1)) {}
+
+    let begun = Instant::now();
+    for _ in 0..10 {
+        a.send(&signal(MemberId(1), vec![0; 4096])).await;
+        let forwarded = honest.0.recv().await;
+        assert!(matches!(forwarded, Message::Forward { from, .. } if from == a_id));
+        honest.says_taken(a_id, 4096).await;
+    }
+    a.send(&signal(b_id, "still there")).await;
+    assert_eq!(hears(&mut b).await, signal(a_id, "still there"));
+    // The liars are waited for once, and all at once.
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert_eq!(relay.metric("samara_connections_cut_total").await, 0);
+    // All hear of this, and before it what went to them.
+    a.send(&Message::Leave { topic: TOPIC }).await;
+    let mut reached = 0;
+    for liar in &mut liars {
+        let first = liar.0.recv().await;
+        reached += usize::from(matches!(first, Message::Forward { .. }));
+    }
+    assert_eq!(reached, 3);
+}
+
 /// Members that many relays make up cost no more than those of a few.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_relays_together_tell_of_so_many_members_in_a_second() {
@@ -552,6 +645,115 @@ async fn a_relay_sends_so_many_messages_in_a_second() {
     // Forty at once, and forty at twenty a second. It is not cut for it.
     assert!(begun.elapsed() >= Duration::from_millis(1900));
     assert_eq!(relay.metric("samara_bridges").await, 1);
+}
+
+fn told_fast(limits: &mut samara_relay::Limits) {
+    limits.told_per_second = 100.try_into().unwrap();
+    limits.told_at_once = 16.try_into().unwrap();
+    limits.bridge_flood = Duration::from_secs(1);
+    limits.joins_per_minute = 100_000.try_into().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_floods_for_long_is_cut_and_left_alone() {
+    let relay = Relay::with_limits(told_fast).await;
+    let mut a = relay.peer().await;
+    a.join().await;
+    let secret = common::stranger();
+    let mut liar = Liar::dial(relay.addr()).await;
+    liar.greet(&secret, &[3]).await;
+    liar.says_members(&[1]).await;
+    let begun = Instant::now();
+    for _ in 0..500 {
+        liar.0.send(&joined(MemberId(2))).await;
+        liar.0.send(&left(MemberId(2))).await;
+    }
+    assert_eq!(liar.cut_with().await, ErrorCode::TOO_MANY);
+    assert!(begun.elapsed() >= Duration::from_millis(900));
+    assert_eq!(relay.metric("samara_bridges_cut_total").await, 1);
+
+    let mut again = Liar::dial(relay.addr()).await;
+    again.greet(&secret, &[3]).await;
+    let (_, close) = again.0.until_closed().await;
+    assert_eq!(close.unwrap().code, CloseCode::Again);
+    Liar::opened(&relay).await.says_members(&[3]).await;
+    while hears(&mut a).await != joined(MemberId(3)) {}
+}
+
+/// Its members come and go twice as fast as others may hear of it, and it does
+/// not pass that on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_relay_is_not_cut() {
+    let names = Names::new().await;
+    let ours = Relay::with(|config| {
+        names.enter(config);
+        told_fast(&mut config.limits);
+    })
+    .await;
+    let theirs = Relay::with_limits(told_fast).await;
+    names.name(TOPIC, &theirs).await;
+    let (mut a, mut b) = (ours.peer().await, theirs.peer().await);
+    a.join().await;
+    let (b_id, _) = b.join().await;
+    assert_eq!(hears(&mut a).await, joined(b_id));
+    let mut c = theirs.peer().await;
+    let begun = Instant::now();
+    let (topic, reach) = (TOPIC, Reach::WEBRTC);
+    let join = Message::Join { topic, reach }.encode();
+    for message in [&join, &Message::Leave { topic }.encode()].repeat(150) {
+        let message = Frame::Binary(message.clone());
+        c.socket.feed(message).await.unwrap();
+    }
+    c.send_bytes(join).await;
+    let mut c_id = None;
+    for _ in 0..151 {
+        match c.recv().await {
+            Message::Members { you, .. } => c_id = Some(you),
+            other => panic!("{other:?}"),
+        }
+    }
+    let c_id = c_id.unwrap();
+    while hears(&mut a).await != joined(c_id) {}
+    // 301 at 50 a second, but for 8 at once.
+    assert!(begun.elapsed() >= Duration::from_millis(5500));
+    assert_eq!(ours.metric("samara_bridges_cut_total").await, 0);
+    assert_eq!(ours.metric("samara_bridges_total").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_lies_again_and_again_is_cut() {
+    let relay = Relay::with_limits(|limits| limits.bridge_lies = 3).await;
+    let mut a = relay.peer().await;
+    let (a_id, _) = a.join().await;
+    let mut liar = Liar::opened(&relay).await;
+    // The number of somebody here, and the same member twice.
+    liar.says_members(&[a_id.0, 1]).await;
+    liar.0.send(&joined(a_id)).await;
+    liar.0.send(&joined(MemberId(1))).await;
+    liar.0.send(&joined(MemberId(2))).await;
+    assert_eq!(hears(&mut a).await, joined(MemberId(1)));
+    assert_eq!(hears(&mut a).await, joined(MemberId(2)));
+    a.send(&signal(MemberId(1), "hello")).await;
+    while !matches!(liar.0.recv().await, Message::Forward { .. }) {}
+    // More than was on its way.
+    liar.says_taken(a_id, 4096).await;
+    assert_eq!(liar.cut_with().await, ErrorCode::UNEXPECTED);
+}
+
+/// All that come through a proxy come from one address.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_host_has_so_many_bridges_through_a_proxy_too() {
+    let relay = Relay::start().await;
+    let dial = |host| connect_async(common::through_proxy(relay.addr(), "/bridge", host));
+    let mut there = Vec::new();
+    for _ in 0..8 {
+        there.push(dial("192.0.2.7").await.unwrap());
+    }
+    assert!(matches!(
+        dial("192.0.2.7").await,
+        Err(Error::Http(answer)) if answer.status() == 503
+    ));
+    assert!(dial("192.0.2.8").await.is_ok());
 }
 
 /// Rooms that nobody here is in cost memory.

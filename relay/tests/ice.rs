@@ -15,6 +15,7 @@ use samara_core::Message;
 use samara_core::message::{Features, IceServer};
 use samara_relay::{Config, Ice, IceUrl, OwnStun};
 use tokio::net::UdpSocket;
+use tokio_tungstenite::connect_async;
 
 fn turn(config: &mut Config, lifetime: Duration) {
     config.ice = Ice {
@@ -55,6 +56,24 @@ async fn a_peer_that_understands_is_told_servers_and_credentials_of_its_own() {
         told.push(servers);
     }
     assert_ne!(told[0][0], told[1][0]);
+}
+
+/// Or else no quota of the TURN server is for anybody.
+#[tokio::test]
+async fn all_of_one_host_have_credentials_of_one_name() {
+    let relay = Relay::with(|config| turn(config, Duration::from_mins(10))).await;
+    let name = async |host| {
+        let request = common::through_proxy(relay.addr(), "/ws", host);
+        let (socket, _) = connect_async(request).await.unwrap();
+        let mut peer = Peer { socket };
+        peer.greet_with(Features::ICE).await;
+        let (_, servers) = servers(&mut peer).await;
+        servers[0].username.split_once(':').unwrap().1.to_owned()
+    };
+    let first = name("192.0.2.7").await;
+    assert_eq!(first, name("192.0.2.7").await);
+    assert_ne!(first, name("192.0.2.8").await);
+    assert!(!first.contains("192"));
 }
 
 #[tokio::test]

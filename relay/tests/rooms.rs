@@ -5,11 +5,13 @@ mod common;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use bytes::Bytes;
 use common::{Peer, Relay, TOPIC, handshake, signal, stranger};
-use futures_util::SinkExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use samara_core::identity::{Greeting, Role};
 use samara_core::message::{ErrorCode, Features, Handshake, Reach};
 use samara_core::{MemberId, Message, RequestId};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -304,6 +306,131 @@ async fn a_receiver_that_reads_nothing_slows_its_sender_and_harms_nobody_else() 
     assert_eq!(first, signal(from_id, vec![1; 256 << 10]));
     let request = RequestId(0);
     assert!(matches!(dropped, Message::Error { request: of, .. } if of == request));
+}
+
+/// The relay reads nothing of it while it waits for the receiver.
+#[tokio::test]
+async fn a_sender_that_has_to_wait_is_not_taken_for_silent() {
+    let relay = Relay::with_limits(|limits| {
+        limits.forwarded_queue = 1 << 20;
+        limits.forward_wait = Duration::from_secs(2);
+        limits.ping_after = Duration::from_millis(200);
+        limits.cut_after = Duration::from_secs(1);
+    })
+    .await;
+    let (mut from, mut stuck) = (relay.peer().await, relay.peer().await);
+    let (stuck_id, _) = stuck.join().await;
+    from.join().await;
+    // It reads nothing and is there.
+    let (mut sink, _unread) = stuck.socket.split();
+    let stuck = tokio::spawn(async move {
+        while sink.send(Frame::Ping(Bytes::new())).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    let large = signal(stuck_id, vec![1; 256 << 10]).encode();
+    for _ in 0..100 {
+        from.send_bytes(large.clone()).await;
+    }
+    let here = samara_core::Topic::from_bytes([1; 20]);
+    let reach = Reach::default();
+    from.send(&Message::Join { topic: here, reach }).await;
+    let mut dropped = 0;
+    loop {
+        match from.recv().await {
+            Message::Error { code, .. } => {
+                assert_eq!(code, ErrorCode::TOO_MANY);
+                dropped += 1;
+            }
+            Message::Members { topic, .. } if topic == here => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(dropped > 0);
+    stuck.abort();
+}
+
+const PIECE: usize = 64 << 10;
+
+/// How long it takes `from` to send so many pieces to another member.
+async fn sent_in(from: &mut Peer, to: &mut Peer, to_id: MemberId, pieces: usize) -> Duration {
+    let begun = Instant::now();
+    let large = signal(to_id, vec![1; PIECE]).encode();
+    let send = async {
+        for _ in 0..pieces {
+            from.send_bytes(large.clone()).await;
+        }
+    };
+    let receive = async {
+        let mut received = 0;
+        while received < pieces {
+            received += usize::from(matches!(to.recv().await, Message::Signal { .. }));
+        }
+    };
+    tokio::join!(send, receive);
+    begun.elapsed()
+}
+
+#[tokio::test]
+async fn a_member_has_so_much_forwarded_in_a_second_and_holds_up_nobody() {
+    let relay = Relay::with_limits(|limits| {
+        limits.forwarded_per_second = NonZeroU32::new(256 << 10).unwrap();
+    })
+    .await;
+    let (mut fast, mut other, mut to, mut to_other) = (
+        relay.peer().await,
+        relay.peer().await,
+        relay.peer().await,
+        relay.peer().await,
+    );
+    for peer in [&mut fast, &mut other] {
+        peer.join().await;
+    }
+    let (to_id, _) = to.join().await;
+    let (to_other_id, _) = to_other.join().await;
+    let (of_fast, of_other) = tokio::join!(
+        sent_in(&mut fast, &mut to, to_id, 12),
+        sent_in(&mut other, &mut to_other, to_other_id, 4),
+    );
+    // A second's worth at once, and two seconds' worth.
+    assert!(of_fast >= Duration::from_millis(1900), "{of_fast:?}");
+    assert!(of_fast < Duration::from_secs(4), "{of_fast:?}");
+    assert!(of_other < Duration::from_secs(1), "{of_other:?}");
+    // One that is longer than what may be forwarded at once counts as long as it is.
+    let begun = Instant::now();
+    for _ in 0..2 {
+        fast.send(&signal(to_id, vec![1; 256 << 10])).await;
+        to.recv().await;
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn all_connections_have_so_much_forwarded_in_turn() {
+    let relay = Relay::with_limits(|limits| {
+        limits.forwarded_per_second_by_all = NonZeroU32::new(256 << 10);
+    })
+    .await;
+    let (mut fast, mut other, mut to, mut to_other) = (
+        relay.peer().await,
+        relay.peer().await,
+        relay.peer().await,
+        relay.peer().await,
+    );
+    for peer in [&mut fast, &mut other] {
+        peer.join().await;
+    }
+    let (to_id, _) = to.join().await;
+    let (to_other_id, _) = to_other.join().await;
+    let (of_fast, of_other) = tokio::join!(
+        sent_in(&mut fast, &mut to, to_id, 12),
+        sent_in(&mut other, &mut to_other, to_other_id, 2),
+    );
+    // 14 pieces, of which 4 at once, and 10 at 4 a second.
+    assert!(of_fast >= Duration::from_millis(2400), "{of_fast:?}");
+    assert!(of_fast < Duration::from_secs(5), "{of_fast:?}");
+    // Half of all is its own.
+    assert!(of_other < Duration::from_millis(1500), "{of_other:?}");
 }
 
 #[tokio::test]

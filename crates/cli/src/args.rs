@@ -136,6 +136,16 @@ pub struct Relay {
     #[arg(long, value_name = "NUMBER", default_value_t = samara_relay::Limits::default().connections_per_host)]
     pub max_per_address: usize,
 
+    /// Forward so many bytes a second for one connection, in signals and in files
+    /// that find no direct path (K, M, G for 1024s)
+    #[arg(long, value_name = "BYTES", value_parser = bytes, default_value = "16M")]
+    pub forward_limit: NonZeroU64,
+
+    /// The same for all connections together, which take turns; without it, as
+    /// many as they may
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub forward_limit_total: Option<NonZeroU64>,
+
     /// Stay connected to this relay or peer, so that wants travel; repeatable
     #[arg(long, value_name = "URL")]
     pub peer: Vec<PeerUrl>,
@@ -389,6 +399,8 @@ mod tests {
         };
         let config = samara_relay::Config::new(PathBuf::new());
         assert_eq!(relay.listen, config.listen);
+        let limit = config.limits.forwarded_per_second;
+        assert_eq!(relay.forward_limit, NonZeroU64::from(limit));
     }
 
     #[test]

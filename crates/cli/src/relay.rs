@@ -1,5 +1,6 @@
 //! `samara relay`: the public server.
 
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub fn run(args: &Relay, store: Option<PathBuf>, json: bool) -> Result<(), Failu
     config.max_store = args.limit.max_size;
     config.limits.connections = args.max_connections;
     config.limits.connections_per_host = args.max_per_address;
+    config.limits.forwarded_per_second = a_second(args.forward_limit);
+    config.limits.forwarded_per_second_by_all = args.forward_limit_total.map(a_second);
     config.log_addresses = args.log_addresses;
     config.peers.clone_from(&args.peer);
     config.sympathy = args.sympathy;
@@ -39,6 +42,11 @@ pub fn run(args: &Relay, store: Option<PathBuf>, json: bool) -> Result<(), Failu
     config.ice = ice(args)?;
     crate::runtime()?.block_on(samara_relay::run(config))?;
     Ok(())
+}
+
+/// Nothing forwards more than 4 GiB a second.
+fn a_second(bytes: NonZeroU64) -> NonZeroU32 {
+    bytes.try_into().unwrap_or(NonZeroU32::MAX)
 }
 
 /// Where a secret is looked for if no file has it. A command line is seen by

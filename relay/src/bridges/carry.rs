@@ -1,5 +1,7 @@
 //! One bridge, from its handshake to its end.
 
+use std::net::IpAddr;
+
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use samara_core::identity::Role;
 use samara_core::{Message, PeerId};
@@ -11,7 +13,7 @@ use super::open::Rank;
 use super::{Bridges, longest};
 use crate::ending::Ending;
 use crate::limits::Limits;
-use crate::rates::BridgeRates;
+use crate::rates::{BridgeRates, Flood, Pace};
 use crate::rooms::{Bridge, Delivered, Letter, Letters, Mailbox, Overdrawn};
 use crate::socket::{FAREWELL, FLUSH};
 
@@ -24,12 +26,14 @@ pub(super) struct Went {
     pub ending: Ending,
 }
 
-/// Carries a bridge until either side ends it. `on_bridge` is told when there is one.
+/// Carries a bridge until either side ends it. `host` is the other's; `on_bridge`
+/// is told when there is one.
 pub(super) async fn run<K, S>(
     bridges: &Bridges,
     mut sink: K,
     mut stream: S,
     role: Role,
+    host: IpAddr,
     on_bridge: impl FnOnce(PeerId),
 ) -> Went
 where
@@ -47,9 +51,12 @@ where
     };
     let (relay, opened, ending) = match greeted {
         Err(ending) => (None, false, ending),
+        Ok(Greeted { relay, .. }) if bridges.shunned().has_relay(relay) => {
+            (Some(relay), false, Ending::Shunned)
+        }
         Ok(Greeted { relay, nonce }) => {
             let (mailbox, letters) = Mailbox::new(limits);
-            let bridge = Bridge::new(relay, mailbox, limits);
+            let bridge = Bridge::new(relay, host, mailbox, limits);
             let rank = Rank::new(inner.secret.peer(), relay, role, nonce);
             // What an older bridge to the same relay still says is old from here on.
             let opened = || inner.rooms.opened(&bridge);
@@ -69,6 +76,9 @@ where
                     inner.open.remove(&relay, &bridge);
                     inner.rooms.closed(&bridge);
                     inner.metrics.bridges.decrement(1);
+                    if ending.is_an_offence() {
+                        bridges.shunned().add(relay, host);
+                    }
                     (Some(relay), true, ending)
                 }
             }
@@ -117,6 +127,7 @@ where
 {
     let limits = &bridges.0.limits;
     let rates = BridgeRates::new(limits);
+    let mut lies: u32 = 0;
     loop {
         // While it has to wait for being read it is not silent.
         let message = match timeout(limits.bridge_cut_after, frame(stream)).await {
@@ -125,49 +136,60 @@ where
             Ok(Err(ending)) => return ending,
             Err(_) => return Ending::Silent,
         };
-        rates.message().await;
+        if let Err(Flood) = rates.message().await {
+            return Ending::Overload;
+        }
         let Ok(message) = Message::decode(&message) else {
             return Ending::Malformed;
         };
-        if let Err(ending) = one(bridges, bridge, &rates, message).await {
-            return ending;
+        match one(bridges, bridge, &rates, message).await {
+            Ok(more) => lies = lies.saturating_add(more),
+            Err(ending) => return ending,
+        }
+        if lies > limits.bridge_lies {
+            return Ending::Lies;
         }
     }
 }
 
+/// Does what a message says; returns how much in it cannot be true.
 async fn one(
     bridges: &Bridges,
     bridge: &Bridge,
     rates: &BridgeRates,
     message: Message,
-) -> Result<(), Ending> {
-    let (rooms, limits, told) = (&bridges.0.rooms, &bridges.0.limits, &bridges.0.told);
+) -> Result<u32, Ending> {
+    let (rooms, limits) = (&bridges.0.rooms, &bridges.0.limits);
+    let tell = async |members| {
+        let told = rates.tell(members, &bridges.0.told).await;
+        told.map_err(|Flood| Ending::Overload)
+    };
+    let mut lies = 0;
     match message {
         Message::Members { topic, members, .. } => {
             if members.len() > limits.members_told {
                 return Err(Ending::Crowd);
             }
-            rates.tell(members.len(), told).await;
-            let changed = rooms.members_are(topic, &members, bridge);
-            rates
-                .tell(changed.saturating_sub(members.len()), told)
-                .await;
+            tell(members.len()).await?;
+            let told = rooms.members_are(topic, &members, bridge);
+            lies = told.lies;
+            tell(told.changed.saturating_sub(members.len())).await?;
         }
         Message::Joined {
             topic,
             member,
             reach,
         } => {
-            rates.tell(1, told).await;
-            rooms.member_came(topic, member, reach, bridge);
+            tell(1).await?;
+            lies = u32::from(!rooms.member_came(topic, member, reach, bridge));
         }
         Message::Left { topic, member } => {
-            rates.tell(1, told).await;
+            tell(1).await?;
             rooms.member_went(topic, member, bridge);
         }
         Message::Leave { topic } => {
-            let gone = rooms.members_are(topic, &[], bridge);
-            rates.tell(gone, told).await;
+            let gone = rooms.members_are(topic, &[], bridge).changed;
+            tell(gone).await?;
         }
         Message::Forward {
             topic,
@@ -179,7 +201,7 @@ async fn one(
                 return Err(Ending::LongSignal);
             }
             let bytes = sealed.len();
-            rates.forward(bytes).await;
+            rates.forward(bytes, bridges.0.forwarded.as_deref()).await;
             let delivered = rooms.deliver(topic, from, to, sealed, bridge);
             let metrics = &bridges.0.metrics;
             match delivered.map_err(|Overdrawn| Ending::Overdrawn)? {
@@ -191,25 +213,66 @@ async fn one(
                 Delivered::Nobody => {}
             }
         }
-        Message::Taken { topic, from, bytes } => bridge.taken(topic, from, bytes),
+        Message::Taken { topic, from, bytes } => {
+            lies = u32::from(!bridge.taken(topic, from, bytes));
+        }
         // It closes the connection itself.
         Message::Error { .. } => {}
         _ => return Err(Ending::Unexpected),
     }
-    Ok(())
+    Ok(lies)
 }
 
-async fn send<K>(sink: &mut K, mut letters: Letters, limits: &Limits) -> Ending
+/// What is to be sent, at this relay's pace.
+struct Queue {
+    letters: Letters,
+    pace: Pace,
+    /// It waits for its time.
+    next: Option<Letter>,
+}
+
+impl Queue {
+    /// The next, when it may go. What it waited for is not lost if nobody waits
+    /// any more.
+    async fn next(&mut self) -> Letter {
+        loop {
+            if let Some(letter) = &self.next {
+                self.pace.keep(letter.tells).await;
+            }
+            if let Some(letter) = self.next.take() {
+                return letter;
+            }
+            self.next = self.letters.recv().await;
+        }
+    }
+
+    /// The next if it is there and may go now.
+    fn try_next(&mut self) -> Option<Letter> {
+        let letter = self.letters.try_recv()?;
+        if self.pace.allows(letter.tells) {
+            return Some(letter);
+        }
+        self.next = Some(letter);
+        None
+    }
+}
+
+async fn send<K>(sink: &mut K, letters: Letters, limits: &Limits) -> Ending
 where
     K: Sink<Frame, Error = Broken> + Unpin,
 {
     let mut ping = interval(limits.bridge_ping_after);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ping.reset();
+    let mut queue = Queue {
+        letters,
+        pace: Pace::new(limits),
+        next: None,
+    };
     loop {
         let written = tokio::select! {
-            Some(letter) = letters.recv() => {
-                timeout(limits.write, batch(sink, letter, &mut letters)).await
+            letter = queue.next() => {
+                timeout(limits.write, batch(sink, letter, &mut queue)).await
             }
             _ = ping.tick() => timeout(limits.write, sink.send(Frame::Ping)).await,
         };
@@ -222,7 +285,7 @@ where
 }
 
 /// Sends what is there, so much at most that a slow line takes it in time.
-async fn batch<K>(sink: &mut K, first: Letter, letters: &mut Letters) -> Result<(), Broken>
+async fn batch<K>(sink: &mut K, first: Letter, queue: &mut Queue) -> Result<(), Broken>
 where
     K: Sink<Frame, Error = Broken> + Unpin,
 {
@@ -234,11 +297,7 @@ where
         fed += letter.message.len();
         sink.feed(Frame::Message(letter.message.clone())).await?;
         gone.push(letter);
-        next = if fed < FLUSH {
-            letters.try_recv()
-        } else {
-            None
-        };
+        next = if fed < FLUSH { queue.try_next() } else { None };
     }
     sink.flush().await
 }

@@ -1,6 +1,6 @@
 //! Dials what the DHT names, and dials again where that may help.
 
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddrV4};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -62,7 +62,8 @@ async fn dial(bridges: &Bridges, address: SocketAddrV4, again: bool) -> Outcome 
     let sink = frame::to_tungstenite(sink);
     let stream = frame::from_tungstenite(stream);
     let dialed = Instant::now();
-    let went = carry::run(bridges, sink, stream, Role::Dialer, |relay| {
+    let host = IpAddr::V4(*address.ip());
+    let went = carry::run(bridges, sink, stream, Role::Dialer, host, |relay| {
         bridges.book().is_held(address, relay);
         share(bridges, relay);
     });
@@ -113,6 +114,7 @@ fn came_of(went: &Went, lasted: bool) -> Outcome {
         | Ending::Silent
         | Ending::Slow
         | Ending::Full
+        | Ending::Shunned
         | Ending::Idle
         | Ending::Stopping => {
             if went.opened && lasted {
@@ -131,6 +133,8 @@ fn came_of(went: &Went, lasted: bool) -> Outcome {
         | Ending::NotProven
         | Ending::Overdrawn
         | Ending::Crowd
+        | Ending::Overload
+        | Ending::Lies
         | Ending::Version
         | Ending::Myself
         | Ending::Protocol => Outcome::NoRelay,

@@ -11,13 +11,14 @@ mod dial;
 mod frame;
 mod greet;
 mod open;
+mod shunned;
 
 use std::net::SocketAddrV4;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{ConnectInfo, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use samara_core::identity::Role;
@@ -26,6 +27,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::host::host;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::rates::Budget;
@@ -33,6 +35,7 @@ use crate::rooms::Rooms;
 use crate::server::Shared;
 use book::Book;
 use open::Open;
+use shunned::Shunned;
 
 /// The path of the endpoint.
 pub(crate) const ENDPOINT: &str = "/bridge";
@@ -54,10 +57,13 @@ struct Inner {
     metrics: Metrics,
     open: Open,
     book: Mutex<Book>,
+    shunned: Mutex<Shunned>,
     dials: Semaphore,
     redials: Semaphore,
     /// How many members all bridges may tell of.
     told: Budget,
+    /// How many bytes all connections may have forwarded, these among them.
+    forwarded: Option<Arc<Budget>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -68,6 +74,7 @@ impl Bridges {
         rooms: Arc<Rooms>,
         limits: Limits,
         metrics: Metrics,
+        forwarded: Option<Arc<Budget>>,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
@@ -76,7 +83,9 @@ impl Bridges {
             book: Mutex::new(Book::new(&limits)),
             dials: Semaphore::new(limits.relay_dials),
             redials: Semaphore::new(limits.relay_dials.div_ceil(2)),
-            told: Budget::new(limits.told_per_second_by_all, limits.told_at_once),
+            shunned: Mutex::new(Shunned::new(limits.bridge_shunned)),
+            told: Budget::told_by_all(&limits),
+            forwarded,
             secret,
             rooms,
             limits,
@@ -105,6 +114,11 @@ impl Bridges {
         }
     }
 
+    fn shunned(&self) -> MutexGuard<'_, Shunned> {
+        let shunned = self.0.shunned.lock();
+        shunned.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Nothing can panic while the lock is held and half a change is made.
     fn book(&self) -> MutexGuard<'_, Book> {
         self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
@@ -115,14 +129,19 @@ impl Bridges {
 pub(crate) async fn accept(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(from): ConnectInfo<std::net::SocketAddr>,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let bridges = shared.bridges.clone();
+    let host = host(from.ip(), &headers);
     let Some((bridges, place)) = bridges.and_then(|bridges| {
-        let place = bridges.0.open.place(from.ip())?;
+        if bridges.shunned().has_host(host) {
+            return None;
+        }
+        let place = bridges.0.open.place(host)?;
         Some((bridges, place))
     }) else {
-        let text = "this relay has as many bridges to others as it may\n";
+        let text = "this relay has no place for a bridge from there now\n";
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
     if shared.log_addresses {
@@ -138,7 +157,7 @@ pub(crate) async fn accept(
                 let (sink, stream) = socket.split();
                 let sink = frame::to_axum(sink);
                 let stream = frame::from_axum(stream);
-                carry::run(&bridges, sink, stream, Role::Dialed, |_| {}).await;
+                carry::run(&bridges, sink, stream, Role::Dialed, host, |_| {}).await;
                 drop(place);
             })
         })

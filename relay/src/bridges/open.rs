@@ -13,12 +13,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::ending::Ending;
+use crate::hosts::{Guest, Hosts};
 use crate::rooms::Bridge;
 
 /// A place for a bridge that another relay dials.
 pub(super) struct Place {
-    from: IpAddr,
-    hosts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    _guest: Guest,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -48,7 +48,7 @@ impl Rank {
 /// not dialed at once with another.
 const SETTLED: Duration = Duration::from_secs(10);
 
-/// So many others dial from one address.
+/// So many others dial from one host.
 const PER_HOST: usize = 8;
 
 /// Bridges by the relay they lead to.
@@ -56,7 +56,7 @@ pub(super) struct Open {
     most: usize,
     /// For those that others dial: some are kept for own choice.
     places: Arc<Semaphore>,
-    hosts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    hosts: Arc<Hosts>,
     by_relay: Mutex<HashMap<PeerId, Held>>,
 }
 
@@ -73,7 +73,7 @@ impl Open {
         Self {
             most,
             places: Arc::new(Semaphore::new(most / 2)),
-            hosts: Arc::default(),
+            hosts: Hosts::new(PER_HOST),
             by_relay: Mutex::default(),
         }
     }
@@ -81,16 +81,8 @@ impl Open {
     /// A place for one that another relay dials.
     pub fn place(&self, from: IpAddr) -> Option<Place> {
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let mut hosts = lock(&self.hosts);
-        let of_host = hosts.entry(from).or_default();
-        // A proxy on this machine stands for all the world.
-        if *of_host >= PER_HOST && !from.is_loopback() {
-            return None;
-        }
-        *of_host += 1;
         Some(Place {
-            from,
-            hosts: Arc::clone(&self.hosts),
+            _guest: self.hosts.enter(from)?,
             _permit: permit,
         })
     }
@@ -142,27 +134,12 @@ impl Open {
         }
     }
 
+    /// Every change is complete before a panic could come, so what a poisoned
+    /// lock guards is sound.
     fn lock(&self) -> MutexGuard<'_, HashMap<PeerId, Held>> {
-        lock(&self.by_relay)
+        let locked = self.by_relay.lock();
+        locked.unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut hosts = lock(&self.hosts);
-        if let Some(of_host) = hosts.get_mut(&self.from) {
-            *of_host -= 1;
-            if *of_host == 0 {
-                hosts.remove(&self.from);
-            }
-        }
-    }
-}
-
-/// Every change is complete before a panic could come, so what a poisoned lock
-/// guards is sound.
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -176,7 +153,8 @@ mod tests {
 
     fn bridge() -> Bridge {
         let limits = Limits::default();
-        Bridge::new(LARGE, Mailbox::new(&limits).0, &limits)
+        let host = IpAddr::from([127, 0, 0, 1]);
+        Bridge::new(LARGE, host, Mailbox::new(&limits).0, &limits)
     }
 
     fn rank(own: PeerId, relay: PeerId, role: Role, nonce: u8) -> Rank {

@@ -2,6 +2,7 @@
 //! (draft-uberti-behave-turn-rest-00).
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -39,23 +40,41 @@ impl fmt::Debug for TurnSecret {
     }
 }
 
-/// A user name and password that hold until so many seconds after 1970. The
-/// name is random: it tells the TURN server nothing of who asks.
+/// A user name and password that hold until so many seconds after 1970. All of
+/// one host have one name, behind the time that coturn does not count to it, so
+/// that its `--user-quota` is for each host.
 pub(super) fn credentials(
     secret: &TurnSecret,
     until: u64,
+    host: IpAddr,
 ) -> Result<(String, String), getrandom::Error> {
-    let name = getrandom::u64()?;
+    let name = name(secret, host)?;
     let username = format!("{until}:{name:016x}");
     let credential = password(secret, &username);
     Ok((username, credential))
 }
 
+/// It says nothing of the address to who does not have the secret. Whoever comes
+/// through a proxy on this machine that does not say for whom it asks has a name
+/// of its own.
+fn name(secret: &TurnSecret, host: IpAddr) -> Result<u64, getrandom::Error> {
+    if host.is_loopback() {
+        return getrandom::u64();
+    }
+    let digest = digest(secret, &format!("the host {host}"));
+    let first = digest.first_chunk().expect("SHA-1 gives 20 bytes");
+    Ok(u64::from_be_bytes(*first))
+}
+
 fn password(secret: &TurnSecret, username: &str) -> String {
+    STANDARD.encode(digest(secret, username))
+}
+
+fn digest(secret: &TurnSecret, of: &str) -> [u8; 20] {
     let mut mac =
         Hmac::<Sha1>::new_from_slice(secret.0.as_bytes()).expect("HMAC takes a key of any length");
-    mac.update(username.as_bytes());
-    STANDARD.encode(mac.finalize().into_bytes())
+    mac.update(of.as_bytes());
+    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]
@@ -73,10 +92,24 @@ mod tests {
         );
     }
 
+    /// coturn's quota is for what stands behind the time.
+    #[test]
+    fn a_host_has_one_name_whenever_it_asks() {
+        let secret: TurnSecret = "north".parse().unwrap();
+        let name = |until, host: [u8; 4]| {
+            let (username, _) = credentials(&secret, until, host.into()).unwrap();
+            username.split_once(':').unwrap().1.to_owned()
+        };
+        let host = [192, 0, 2, 7];
+        assert_eq!(name(7, host), name(8, host));
+        assert_ne!(name(7, host), name(7, [192, 0, 2, 8]));
+    }
+
     #[test]
     fn no_two_are_alike_and_none_shows_the_secret() {
         let secret: TurnSecret = "north".parse().unwrap();
-        let [one, other] = [(); 2].map(|()| credentials(&secret, 7).unwrap());
+        let proxy = IpAddr::from([127, 0, 0, 1]);
+        let [one, other] = [(); 2].map(|()| credentials(&secret, 7, proxy).unwrap());
         assert_ne!(one, other);
         assert!(one.0.starts_with("7:"));
         assert_eq!(format!("{secret:?}"), "TurnSecret");

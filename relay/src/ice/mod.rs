@@ -5,6 +5,7 @@ mod credentials;
 mod server;
 mod stun;
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -58,15 +59,15 @@ impl Offer {
         Some(turns)
     }
 
-    /// For one peer, from now on.
-    pub fn message(&self) -> Result<Bytes, getrandom::Error> {
+    /// For one peer of that host, from now on.
+    pub fn message(&self, host: IpAddr) -> Result<Bytes, getrandom::Error> {
         // A TURN server answers what a STUN server does.
         let mut servers = Vec::new();
         if let Some(secret) = &self.secret {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             let until = now.unwrap_or_default() + self.lifetime;
             for turn in &self.turn {
-                let (username, credential) = credentials(secret, until.as_secs())?;
+                let (username, credential) = credentials(secret, until.as_secs(), host)?;
                 servers.push(IceServer {
                     url: turn.as_str().to_owned(),
                     username,

@@ -5,14 +5,14 @@
 //! up all that share the bridge.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use samara_core::{MemberId, Message, PeerId, Topic};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::mailbox::{Congested, Mailbox};
 use crate::limits::Limits;
@@ -28,9 +28,9 @@ pub(crate) struct Bridge(Arc<Inner>);
 struct Inner {
     number: u64,
     relay: PeerId,
+    host: IpAddr,
     mailbox: Mailbox,
     window: u32,
-    wait: Duration,
     /// What this relay's members have under way.
     sent: Mutex<HashMap<Sender, Window>>,
     /// What the other's members have here.
@@ -44,7 +44,8 @@ type Sender = (Topic, MemberId);
 struct Window {
     free: Arc<Semaphore>,
     under_way: u32,
-    /// The member waited in vain; it is not to wait until something is taken.
+    /// The member waited in vain; it is not to wait until as much is taken as a
+    /// relay takes before it says so.
     congested: bool,
 }
 
@@ -69,15 +70,15 @@ pub(crate) struct Receipt {
 }
 
 impl Bridge {
-    /// `mailbox` is that of the connection to the relay.
-    pub fn new(relay: PeerId, mailbox: Mailbox, limits: &Limits) -> Self {
+    /// `mailbox` is that of the connection to the relay, which is on this host.
+    pub fn new(relay: PeerId, host: IpAddr, mailbox: Mailbox, limits: &Limits) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         Self(Arc::new(Inner {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             relay,
+            host,
             mailbox,
             window: limits.forward_window,
-            wait: limits.forward_wait,
             sent: Mutex::default(),
             owed: Mutex::default(),
         }))
@@ -93,28 +94,40 @@ impl Bridge {
         self.0.relay == other.0.relay
     }
 
-    /// Tells the other relay something of this one.
-    pub fn notify(&self, message: &Message) {
-        self.0.mailbox.notify(message.encode());
+    /// Whether both lead to one host, and not to the same relay there. A proxy on
+    /// this machine is no host.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.0.host == other.0.host && !self.0.host.is_loopback() && !self.leads_where(other)
     }
 
-    /// Sends a member's signal to one of the other relay; waits a while for room.
+    /// Tells the other relay something of this one.
+    pub fn notify(&self, message: &Message) {
+        let tells = match message {
+            Message::Members { members, .. } => members.len(),
+            Message::Joined { .. } | Message::Left { .. } | Message::Leave { .. } => 1,
+            _ => 0,
+        };
+        self.0.mailbox.tell(message.encode(), tells);
+    }
+
+    /// Sends a member's signal to one of the other relay; waits for room until then.
     pub async fn forward(
         &self,
         topic: Topic,
         from: MemberId,
         to: MemberId,
         sealed: Bytes,
+        until: Instant,
     ) -> Result<(), Congested> {
         let cost = self.cost(&sealed);
-        self.enter((topic, from), cost).await?;
+        self.enter((topic, from), cost, until).await?;
         let message = Message::Forward {
             topic,
             from,
             to,
             sealed,
         };
-        let sent = self.0.mailbox.forward(message.encode()).await;
+        let sent = self.0.mailbox.forward(message.encode(), until).await;
         if sent.is_err() {
             self.taken(topic, from, cost);
         }
@@ -122,14 +135,19 @@ impl Bridge {
     }
 
     /// So many bytes of a member are not under way any more. More than were
-    /// are not believed.
-    pub fn taken(&self, topic: Topic, from: MemberId, bytes: u32) {
-        if let Some(window) = lock(&self.0.sent).get_mut(&(topic, from)) {
-            let bytes = bytes.min(window.under_way);
-            window.under_way -= bytes;
+    /// are not believed: false if that is said.
+    pub fn taken(&self, topic: Topic, from: MemberId, bytes: u32) -> bool {
+        let mut sent = lock(&self.0.sent);
+        let Some(window) = sent.get_mut(&(topic, from)) else {
+            return true;
+        };
+        let under_way = window.under_way;
+        window.under_way = under_way.saturating_sub(bytes);
+        if self.0.window - window.under_way >= self.0.window / 4 {
             window.congested = false;
-            window.free.add_permits(bytes as usize);
         }
+        window.free.add_permits(bytes.min(under_way) as usize);
+        bytes <= under_way
     }
 
     /// A member of this relay left a room.
@@ -156,7 +174,7 @@ impl Bridge {
     }
 
     /// Waits for so much room in a member's window, and takes it.
-    async fn enter(&self, sender: Sender, cost: u32) -> Result<(), Congested> {
+    async fn enter(&self, sender: Sender, cost: u32, until: Instant) -> Result<(), Congested> {
         let (free, congested) = {
             let mut sent = lock(&self.0.sent);
             let window = sent.entry(sender).or_insert_with(|| Window {
@@ -166,12 +184,8 @@ impl Bridge {
             });
             (Arc::clone(&window.free), window.congested)
         };
-        let wait = if congested {
-            Duration::ZERO
-        } else {
-            self.0.wait
-        };
-        let room = timeout(wait, free.acquire_many_owned(cost)).await;
+        let until = if congested { Instant::now() } else { until };
+        let room = timeout_at(until, free.acquire_many_owned(cost)).await;
         let mut sent = lock(&self.0.sent);
         let window = sent.get_mut(&sender);
         match (room, window) {
@@ -213,6 +227,12 @@ impl Bridge {
         self.notify(&Message::Taken { topic, from, bytes });
     }
 
+    /// How many members here have a window.
+    #[cfg(test)]
+    pub fn senders(&self) -> usize {
+        lock(&self.0.sent).len()
+    }
+
     fn cost(&self, sealed: &Bytes) -> u32 {
         let cost = u32::try_from(sealed.len().max(LEAST)).unwrap_or(u32::MAX);
         cost.min(self.0.window)
@@ -239,6 +259,8 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::mailbox::Letters;
     use super::*;
 
@@ -251,21 +273,22 @@ mod tests {
     fn bridge() -> (Bridge, Letters) {
         let limits = Limits {
             forward_window: 4096,
-            forward_wait: Duration::from_millis(50),
             ..Limits::default()
         };
         let (mailbox, letters) = Mailbox::new(&limits);
         let relay = PeerId::from_bytes([1; 32]);
-        (Bridge::new(relay, mailbox, &limits), letters)
+        let host = IpAddr::from([127, 0, 0, 1]);
+        (Bridge::new(relay, host, mailbox, &limits), letters)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_member_waits_until_the_other_relay_took_what_is_under_way() {
         let (bridge, _letters) = bridge();
-        let send = |from| bridge.forward(TOPIC, from, TO, SEALED);
+        let soon = || Instant::now() + Duration::from_millis(50);
+        let send = |from| bridge.forward(TOPIC, from, TO, SEALED, soon());
         assert_eq!(send(FROM).await, Ok(()));
         assert_eq!(send(FROM).await, Ok(()));
-        let before = tokio::time::Instant::now();
+        let before = Instant::now();
         assert_eq!(send(FROM).await, Err(Congested));
         assert_eq!(before.elapsed(), Duration::from_millis(50));
         // It waits once; what it has for others behind the bridge is not held up.
@@ -274,9 +297,14 @@ mod tests {
         // That is nobody else's trouble.
         assert_eq!(send(MemberId(3)).await, Ok(()));
 
+        // Nor does it wait again for one that takes hardly anything.
+        assert!(bridge.taken(TOPIC, FROM, 1));
+        assert_eq!(send(FROM).await, Err(Congested));
+        assert_eq!(before.elapsed(), Duration::from_millis(50));
+
         // What is taken twice makes no more room than there was.
-        bridge.taken(TOPIC, FROM, u32::MAX);
-        bridge.taken(TOPIC, FROM, u32::MAX);
+        assert!(!bridge.taken(TOPIC, FROM, u32::MAX));
+        assert!(!bridge.taken(TOPIC, FROM, 1));
         assert_eq!(send(FROM).await, Ok(()));
         assert_eq!(send(FROM).await, Ok(()));
         assert_eq!(send(FROM).await, Err(Congested));

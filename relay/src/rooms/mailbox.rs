@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::bridge::Receipt;
@@ -19,6 +19,8 @@ use crate::limits::Limits;
 #[derive(Debug)]
 pub(crate) struct Letter {
     pub message: Bytes,
+    /// So many members it tells another relay of.
+    pub tells: usize,
     _place: OwnedSemaphorePermit,
     _receipt: Option<Receipt>,
 }
@@ -40,7 +42,6 @@ struct Inner {
     notices_most: u32,
     /// A sender waited in vain; others are not to wait until there is room.
     congested: AtomicBool,
-    wait: Duration,
     overrun: CancellationToken,
 }
 
@@ -67,7 +68,6 @@ impl Mailbox {
             notices: Arc::new(Semaphore::new(limits.notices_queue as usize)),
             notices_most: limits.notices_queue,
             congested: AtomicBool::new(false),
-            wait: limits.forward_wait,
             overrun,
         };
         (Self(Arc::new(inner)), letters)
@@ -76,10 +76,15 @@ impl Mailbox {
     /// Sends one of the relay's own messages. A connection that takes too few
     /// of them is to be cut off, see [`Letters::overrun`].
     pub fn notify(&self, message: Bytes) {
+        self.tell(message, 0);
+    }
+
+    /// The same of one that tells another relay of so many members.
+    pub fn tell(&self, message: Bytes, tells: usize) {
         let places = u32::try_from(message.len()).unwrap_or(u32::MAX);
         let notices = Arc::clone(&self.0.notices);
         match notices.try_acquire_many_owned(places) {
-            Ok(place) => self.put(message, place, None),
+            Ok(place) => self.put(message, tells, place, None),
             Err(_) => self.0.overrun.cancel(),
         }
     }
@@ -92,15 +97,15 @@ impl Mailbox {
         }
     }
 
-    /// Sends another member's message; waits a while for room.
-    pub async fn forward(&self, message: Bytes) -> Result<(), Congested> {
+    /// Sends another member's message; waits for room until then.
+    pub async fn forward(&self, message: Bytes, until: Instant) -> Result<(), Congested> {
         let places = u32::try_from(message.len()).unwrap_or(u32::MAX);
         let places = places.min(self.0.forwards_most);
         let forwards = Arc::clone(&self.0.forwards);
         let at_once = forwards.try_acquire_many_owned(places);
         if let Ok(place) = at_once {
             self.0.congested.store(false, Ordering::Relaxed);
-            self.put(message, place, None);
+            self.put(message, 0, place, None);
             return Ok(());
         }
         if self.0.congested.load(Ordering::Relaxed) {
@@ -108,11 +113,11 @@ impl Mailbox {
         }
         let forwards = Arc::clone(&self.0.forwards);
         let room = forwards.acquire_many_owned(places);
-        let Ok(Ok(place)) = tokio::time::timeout(self.0.wait, room).await else {
+        let Ok(Ok(place)) = timeout_at(until, room).await else {
             self.0.congested.store(true, Ordering::Relaxed);
             return Err(Congested);
         };
-        self.put(message, place, None);
+        self.put(message, 0, place, None);
         Ok(())
     }
 
@@ -123,14 +128,21 @@ impl Mailbox {
         let forwards = Arc::clone(&self.0.forwards);
         let place = forwards.try_acquire_many_owned(places);
         let place = place.map_err(|_| Congested)?;
-        self.put(message, place, Some(receipt));
+        self.put(message, 0, place, Some(receipt));
         Ok(())
     }
 
-    fn put(&self, message: Bytes, place: OwnedSemaphorePermit, receipt: Option<Receipt>) {
+    fn put(
+        &self,
+        message: Bytes,
+        tells: usize,
+        place: OwnedSemaphorePermit,
+        receipt: Option<Receipt>,
+    ) {
         // A connection that just ended has left its rooms or is about to.
         let _ = self.0.queue.send(Letter {
             message,
+            tells,
             _place: place,
             _receipt: receipt,
         });
@@ -156,15 +168,20 @@ impl Letters {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn limits() -> Limits {
         Limits {
             forwarded_queue: 10,
             notices_queue: 10,
-            forward_wait: Duration::from_millis(50),
             ..Limits::default()
         }
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(50)
     }
 
     const SIX: Bytes = Bytes::from_static(b"sealed");
@@ -172,23 +189,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_sender_waits_for_room_and_only_the_first_waits_in_vain() {
         let (mailbox, mut letters) = Mailbox::new(&limits());
-        mailbox.forward(SIX).await.unwrap();
-        let start = tokio::time::Instant::now();
-        assert_eq!(mailbox.forward(SIX).await, Err(Congested));
+        mailbox.forward(SIX, soon()).await.unwrap();
+        let start = Instant::now();
+        assert_eq!(mailbox.forward(SIX, soon()).await, Err(Congested));
         assert_eq!(start.elapsed(), Duration::from_millis(50));
-        assert_eq!(mailbox.forward(SIX).await, Err(Congested));
+        assert_eq!(mailbox.forward(SIX, soon()).await, Err(Congested));
         assert_eq!(start.elapsed(), Duration::from_millis(50));
 
         drop(letters.recv().await);
-        assert_eq!(mailbox.forward(SIX).await, Ok(()));
+        assert_eq!(mailbox.forward(SIX, soon()).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn room_that_comes_in_time_is_used() {
         let (mailbox, mut letters) = Mailbox::new(&limits());
-        mailbox.forward(SIX).await.unwrap();
+        mailbox.forward(SIX, soon()).await.unwrap();
         let take = async { drop(letters.recv().await) };
-        let (sent, ()) = tokio::join!(mailbox.forward(SIX), take);
+        let (sent, ()) = tokio::join!(mailbox.forward(SIX, soon()), take);
         assert_eq!(sent, Ok(()));
         assert_eq!(letters.try_recv().map(|letter| letter.message), Some(SIX));
     }

@@ -14,9 +14,11 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use metrics::Gauge;
 use samara_core::message::Reach;
 use samara_core::{MemberId, Message, Topic};
+use tokio::time::Instant;
 
 pub(crate) use bridge::{Bridge, Overdrawn};
 pub(crate) use mailbox::{Congested, Letter, Letters, Mailbox};
@@ -131,14 +133,19 @@ impl Rooms {
     /// Leaves a room; true if nobody here is in it now.
     pub fn leave(&self, topic: Topic, member: MemberId) -> bool {
         let mut state = self.lock();
-        let Some(room) = state.by_topic.get_mut(&topic) else {
+        let State {
+            by_topic, bridges, ..
+        } = &mut *state;
+        let Some(room) = by_topic.get_mut(&topic) else {
             return true;
         };
         room.remove(member);
-        for claims in room.away.values() {
-            claims.bridge.forget(topic, member);
-        }
         let empty = room.len() == 0;
+        // Also those that do not tell of the room any more: somebody it wrote to
+        // may have left before it.
+        for shares in bridges.values() {
+            shares.bridge.forget(topic, member);
+        }
         if empty {
             sharing::share_last(&mut state, topic);
             self.occupied(&mut state, -1);
@@ -181,13 +188,15 @@ impl Rooms {
 }
 
 impl Way {
-    /// Sends a member's signal; waits a while for room.
+    /// Sends a member's signal; waits for room until then. To several relays it
+    /// goes at once, so that none holds up what is for another.
     pub async fn forward(
         &self,
         topic: Topic,
         from: MemberId,
         to: MemberId,
         sealed: Bytes,
+        until: Instant,
     ) -> Result<(), Congested> {
         match self {
             Self::Here(mailbox) => {
@@ -196,15 +205,14 @@ impl Way {
                     member: from,
                     sealed,
                 };
-                mailbox.forward(signal.encode()).await
+                mailbox.forward(signal.encode(), until).await
             }
             Self::There(bridges) => {
-                let mut sent = Err(Congested);
-                for bridge in bridges {
-                    let passed = bridge.forward(topic, from, to, sealed.clone()).await;
-                    sent = sent.or(passed);
-                }
-                sent
+                let sent = bridges
+                    .iter()
+                    .map(|bridge| bridge.forward(topic, from, to, sealed.clone(), until));
+                let sent = join_all(sent).await;
+                sent.into_iter().fold(Err(Congested), Result::or)
             }
         }
     }

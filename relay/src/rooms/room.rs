@@ -1,5 +1,6 @@
 //! One room.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
@@ -19,8 +20,20 @@ pub(super) struct Member {
 /// the two lies, or is the same relay on a new bridge.
 pub(super) struct Claims {
     pub bridge: Bridge,
-    pub members: BTreeMap<MemberId, Reach>,
+    pub members: BTreeMap<MemberId, Claim>,
 }
+
+/// A member of another relay, as that says.
+#[derive(Clone, Copy)]
+pub(super) struct Claim {
+    pub reach: Reach,
+    /// Smaller than that of any later claim in the room.
+    since: u64,
+}
+
+/// So many relays that tell of a member get its signals. More would make many
+/// of one signal.
+const WAYS: usize = 4;
 
 /// Members in the order of their coming.
 #[derive(Default)]
@@ -28,6 +41,7 @@ pub(super) struct Room {
     came: HashMap<MemberId, u64>,
     members: BTreeMap<u64, (MemberId, Member)>,
     next: u64,
+    claims: u64,
     /// Members of other relays, by the bridge's number.
     pub away: BTreeMap<u64, Claims>,
     /// Relays that are told of the members here.
@@ -74,11 +88,43 @@ impl Room {
         })
     }
 
-    /// The bridges to relays that tell of a member: a lie is told in vain.
+    /// The bridges to relays that tell of a member, so that a lie is told in
+    /// vain; the first to do so, where they are many: nobody can guess a number,
+    /// so a liar mostly tells of it later than the relay that gave it. One host
+    /// has many ids for nothing, and is one of them.
     pub fn ways_to(&self, id: MemberId) -> Vec<Bridge> {
         let claims = self.away.values();
-        let of_member = claims.filter(|claims| claims.members.contains_key(&id));
-        of_member.map(|claims| claims.bridge.clone()).collect()
+        let of_member = claims.filter_map(|claims| Some((claims.members.get(&id)?, claims)));
+        let mut of_member: Vec<_> = of_member.collect();
+        of_member.sort_by_key(|(claim, _)| claim.since);
+        let mut ways: Vec<Bridge> = Vec::new();
+        for (_, claims) in of_member {
+            if ways.len() < WAYS && !ways.iter().any(|way| way.is_beside(&claims.bridge)) {
+                ways.push(claims.bridge.clone());
+            }
+        }
+        ways
+    }
+
+    /// Another relay tells of a member; false if it did already.
+    pub fn claim(&mut self, id: MemberId, reach: Reach, bridge: &Bridge) -> bool {
+        let claims = self.away.entry(bridge.number());
+        let claims = claims.or_insert_with(|| Claims {
+            bridge: bridge.clone(),
+            members: BTreeMap::new(),
+        });
+        match claims.members.entry(id) {
+            Entry::Occupied(mut known) => {
+                known.get_mut().reach = reach;
+                false
+            }
+            Entry::Vacant(new) => {
+                let since = self.claims;
+                self.claims += 1;
+                new.insert(Claim { reach, since });
+                true
+            }
+        }
     }
 
     /// An id nobody can guess and nobody here has.
@@ -138,11 +184,11 @@ impl Room {
             .collect();
         while !turns.is_empty() {
             turns.retain_mut(|turn| {
-                let Some((id, reach)) = turn.next() else {
+                let Some((id, claim)) = turn.next() else {
                     return false;
                 };
                 if others.len() < most && known.insert(*id) {
-                    others.push((*id, *reach));
+                    others.push((*id, claim.reach));
                 }
                 others.len() < most
             });

@@ -3,25 +3,47 @@
 //! A relay tells another of its own members only, so nothing that is told goes
 //! in a circle, whichever relays have bridges.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use samara_core::message::Reach;
 use samara_core::{MemberId, Message, Topic};
 
 use super::bridge::{Bridge, Overdrawn};
 use super::mailbox::Congested;
-use super::room::{Claims, Room};
+use super::room::Room;
 use super::{Rooms, State};
 
 /// What rooms have to do with one bridge.
 pub(super) struct Shares {
-    bridge: Bridge,
+    pub bridge: Bridge,
     /// Another bridge to the same relay took its place: what it still says is
     /// old.
     replaced: bool,
     topics: HashSet<Topic>,
     /// The other relay's members that are known here.
     members: usize,
+}
+
+/// What a list of another relay's members is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// So many came or went.
+    pub changed: usize,
+    /// So many cannot be true.
+    pub lies: u32,
+}
+
+/// What another relay's word of a member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    New,
+    /// It said so before.
+    Known,
+    /// There are too many.
+    LeftOut,
+    /// Somebody here has the number, which nobody can guess: no relay that
+    /// tells the truth says so.
+    Ours,
 }
 
 /// What became of another relay's signal.
@@ -101,50 +123,59 @@ impl Rooms {
     }
 
     /// The other relay's members are these and no others; it is told of those
-    /// here, if it has any. Returns how many came or went.
+    /// here, if it has any.
     pub fn members_are(
         &self,
         topic: Topic,
         members: &[(MemberId, Reach)],
         bridge: &Bridge,
-    ) -> usize {
+    ) -> Told {
+        let mut told = Told::default();
         let mut state = self.lock();
         if !state.hears(bridge) {
-            return 0;
+            return told;
         }
         let nobody_here = state.by_topic.len() - state.occupied as usize;
         let full = nobody_here >= self.bridged_only;
         if full && !state.by_topic.contains_key(&topic) {
-            return 0;
+            return told;
         }
         let State {
             by_topic, bridges, ..
         } = &mut *state;
         let room = by_topic.entry(topic).or_default();
-        let mut changed = 0;
         for gone in room.away_by(bridge) {
             if !members.iter().any(|(id, _)| *id == gone) {
                 self.went(room, bridges, topic, gone, bridge);
-                changed += 1;
+                told.changed += 1;
             }
         }
         for (member, reach) in members {
-            if self.came(room, bridges, topic, (*member, *reach), bridge) {
-                changed += 1;
+            match self.came(room, bridges, topic, (*member, *reach), bridge) {
+                Came::New => told.changed += 1,
+                Came::Ours => told.lies += 1,
+                Came::Known | Came::LeftOut => {}
             }
         }
         if !members.is_empty() {
             tell_of(room, topic, bridge, self.members_told);
         }
         settle(&mut state, topic, bridge);
-        changed
+        told
     }
 
     /// A member came to the other relay, which has told of the topic before.
-    pub fn member_came(&self, topic: Topic, member: MemberId, reach: Reach, bridge: &Bridge) {
+    /// False if that cannot be true.
+    pub fn member_came(
+        &self,
+        topic: Topic,
+        member: MemberId,
+        reach: Reach,
+        bridge: &Bridge,
+    ) -> bool {
         let mut state = self.lock();
         if !state.hears(bridge) {
-            return;
+            return true;
         }
         let State {
             by_topic, bridges, ..
@@ -152,9 +183,14 @@ impl Rooms {
         if let Some(room) = by_topic.get_mut(&topic)
             && room.is_shared_with(bridge)
         {
-            self.came(room, bridges, topic, (member, reach), bridge);
+            let came = self.came(room, bridges, topic, (member, reach), bridge);
             settle(&mut state, topic, bridge);
+            return match came {
+                Came::New | Came::LeftOut => true,
+                Came::Known | Came::Ours => false,
+            };
         }
+        true
     }
 
     /// A member left the other relay.
@@ -220,7 +256,7 @@ impl Rooms {
     }
 
     /// Another relay's member, unless there are too many, or somebody here has
-    /// the number; true if it is new.
+    /// the number.
     fn came(
         &self,
         room: &mut Room,
@@ -228,23 +264,24 @@ impl Rooms {
         topic: Topic,
         (member, reach): (MemberId, Reach),
         bridge: &Bridge,
-    ) -> bool {
+    ) -> Came {
         let Some(shares) = bridges.get_mut(&bridge.number()) else {
-            return false;
+            return Came::LeftOut;
         };
-        let known = room.is_away(member);
-        if room.get(member).is_some() || shares.members >= self.members_per_bridge {
-            return false;
+        if room.get(member).is_some() {
+            return Came::Ours;
         }
-        let claims = room.away.entry(bridge.number());
-        let claims = claims.or_insert_with(|| Claims {
-            bridge: bridge.clone(),
-            members: BTreeMap::new(),
-        });
-        if claims.members.len() >= self.members_per_bridged_room
-            || claims.members.insert(member, reach).is_some()
-        {
-            return false;
+        let known = room.is_away(member);
+        let claims = room.away.get(&bridge.number());
+        let is_told = claims.is_some_and(|claims| claims.members.contains_key(&member));
+        let of_room = claims.map_or(0, |claims| claims.members.len());
+        let full =
+            of_room >= self.members_per_bridged_room || shares.members >= self.members_per_bridge;
+        if full && !is_told {
+            return Came::LeftOut;
+        }
+        if !room.claim(member, reach, bridge) {
+            return Came::Known;
         }
         shares.members += 1;
         if !known {
@@ -255,7 +292,7 @@ impl Rooms {
             };
             room.hint_newest(self.members_told, &joined.encode());
         }
-        true
+        Came::New
     }
 
     /// A relay does not tell of a member any more.
@@ -346,6 +383,7 @@ mod tests {
     use metrics::Gauge;
     use samara_core::PeerId;
 
+    use super::super::Way;
     use super::super::mailbox::{Letters, Mailbox};
     use super::*;
     use crate::limits::Limits;
@@ -359,9 +397,13 @@ mod tests {
     }
 
     fn bridge(rooms: &Rooms, relay: PeerId) -> (Bridge, Letters) {
+        bridge_at([127, 0, 0, 1], rooms, relay)
+    }
+
+    fn bridge_at(host: [u8; 4], rooms: &Rooms, relay: PeerId) -> (Bridge, Letters) {
         let limits = Limits::default();
         let (mailbox, letters) = Mailbox::new(&limits);
-        let bridge = Bridge::new(relay, mailbox, &limits);
+        let bridge = Bridge::new(relay, host.into(), mailbox, &limits);
         rooms.opened(&bridge);
         (bridge, letters)
     }
@@ -417,6 +459,81 @@ mod tests {
         rooms.member_went(TOPIC, AWAY.0, &bridge);
         assert!(!rooms.is_used(&bridge));
         assert!(rooms.lock().by_topic.is_empty());
+    }
+
+    /// Or else each signal costs as many as there are liars.
+    #[test]
+    fn signals_go_to_the_relays_that_told_of_a_member_first() {
+        let rooms = rooms();
+        let here = Mailbox::new(&Limits::default());
+        rooms.join(TOPIC, Reach(0), None, &here.0).unwrap();
+        let relays = (1..=20).map(|relay| PeerId::from_bytes([relay; 32]));
+        let bridges: Vec<_> = relays.map(|relay| bridge(&rooms, relay).0).collect();
+        // Not in the order in which the bridges came about.
+        for bridge in bridges.iter().rev() {
+            rooms.members_are(TOPIC, &[AWAY], bridge);
+            rooms.members_are(TOPIC, &[AWAY], &bridges[19]);
+        }
+        let Some(Way::There(ways)) = rooms.way(&TOPIC, AWAY.0) else {
+            panic!("no way to another relay's member");
+        };
+        let first: Vec<_> = bridges.into_iter().rev().take(4).collect();
+        assert_eq!(ways, first);
+    }
+
+    /// Or else one host keeps a member's signals from its relay.
+    #[test]
+    fn of_one_host_one_relay_that_tells_of_a_member_gets_its_signals() {
+        let rooms = rooms();
+        let here = Mailbox::new(&Limits::default());
+        rooms.join(TOPIC, Reach(0), None, &here.0).unwrap();
+        let mut bridges = Vec::new();
+        for (host, relay) in [(7, 1), (7, 2), (7, 3), (7, 4), (7, 5), (8, 6), (7, 1)] {
+            let relay = PeerId::from_bytes([relay; 32]);
+            let (bridge, _) = bridge_at([192, 0, 2, host], &rooms, relay);
+            rooms.members_are(TOPIC, &[AWAY], &bridge);
+            bridges.push(bridge);
+        }
+        let Some(Way::There(ways)) = rooms.way(&TOPIC, AWAY.0) else {
+            panic!("no way to another relay's member");
+        };
+        // One relay may have an old bridge and a new one.
+        assert_eq!(ways, [0, 5, 6].map(|index: usize| bridges[index].clone()));
+    }
+
+    /// Whoever took in what it sent may have left before it.
+    #[tokio::test]
+    async fn a_member_that_left_leaves_nothing_on_any_bridge() {
+        let rooms = rooms();
+        let here = Mailbox::new(&Limits::default());
+        let you = rooms.join(TOPIC, Reach(0), None, &here.0).unwrap();
+        let (bridge, _told) = bridge(&rooms, RELAY);
+        rooms.members_are(TOPIC, &[AWAY], &bridge);
+        let way = rooms.way(&TOPIC, AWAY.0).unwrap();
+        let now = tokio::time::Instant::now();
+        let sealed = bytes::Bytes::from_static(b"sealed");
+        let sent = way.forward(TOPIC, you, AWAY.0, sealed, now).await;
+        assert_eq!((sent, bridge.senders()), (Ok(()), 1));
+        rooms.member_went(TOPIC, AWAY.0, &bridge);
+        rooms.leave(TOPIC, you);
+        assert_eq!(bridge.senders(), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_true_is_told_apart() {
+        let rooms = rooms();
+        let here = Mailbox::new(&Limits::default());
+        let you = rooms.join(TOPIC, Reach(0), None, &here.0).unwrap();
+        let (bridge, _told) = bridge(&rooms, RELAY);
+        let told = rooms.members_are(TOPIC, &[AWAY, (you, Reach(0))], &bridge);
+        let (changed, lies) = (1, 1);
+        assert_eq!(told, Told { changed, lies });
+        assert!(!rooms.member_came(TOPIC, you, Reach(0), &bridge));
+        assert!(!rooms.member_came(TOPIC, AWAY.0, AWAY.1, &bridge));
+        // What was told before may be told again in a list.
+        assert_eq!(rooms.members_are(TOPIC, &[AWAY], &bridge), Told::default());
+        rooms.member_went(TOPIC, AWAY.0, &bridge);
+        assert!(rooms.member_came(TOPIC, AWAY.0, AWAY.1, &bridge));
     }
 
     #[test]

@@ -14,16 +14,16 @@ use std::time::Duration;
 
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{ConnectInfo, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::{SplitSink, SplitStream};
 use samara_core::message::MAX_MESSAGE_LEN;
-use samara_node::{Asker, Attached, Path};
+use samara_node::{Attached, Path};
 
 use crate::ending::Ending;
-use crate::heard::Heard;
+use crate::host::host;
 use crate::rooms::Mailbox;
 pub(crate) use send::{FAREWELL, FLUSH};
 
@@ -42,9 +42,10 @@ const CLOSE: Duration = Duration::from_secs(2);
 pub(crate) async fn accept(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let place = match shared.place(from.ip()) {
+    let place = match shared.place(host(from.ip(), &headers)) {
         Ok(place) => place,
         Err(NoPlace::Full) => {
             let text = "this relay has as many connections as it may; try another or come later\n";
@@ -74,7 +75,7 @@ async fn serve(shared: Arc<Shared>, place: Place, socket: WebSocket, from: Socke
         tracing::info!(connection, "connection opened");
     }
     let (mut sink, mut stream) = socket.split();
-    let ending = carry(&shared, place.asker(), &mut sink, &mut stream).await;
+    let ending = carry(&shared, &place, &mut sink, &mut stream).await;
     if ending.is_a_cut() {
         shared.metrics.connections_cut.increment(1);
         tracing::warn!(connection, reason = %ending, "connection cut");
@@ -92,7 +93,7 @@ async fn serve(shared: Arc<Shared>, place: Place, socket: WebSocket, from: Socke
 
 async fn carry(
     shared: &Arc<Shared>,
-    asker: Asker,
+    place: &Place,
     sink: &mut SplitSink<WebSocket, axum::extract::ws::Message>,
     stream: &mut SplitStream<WebSocket>,
 ) -> Ending {
@@ -120,13 +121,11 @@ async fn carry(
     let (mailbox, letters) = Mailbox::new(limits);
     let overrun = letters.overrun();
     let queues = Queues::new(outgoing, letters, limits);
-    let mut session = Session::new(Arc::clone(shared), asker, mailbox, features);
+    let mut session = Session::new(Arc::clone(shared), place, mailbox, features);
     let metrics = &shared.metrics;
-    let heard = Heard::now();
     let ending = tokio::select! {
-        ending = receive::all(stream, &mut session, &incoming, metrics, limits, &heard) => ending,
+        ending = receive::all(stream, &mut session, &incoming, metrics, limits) => ending,
         ending = send::all(sink, queues, metrics) => ending,
-        () = heard.until_silent_for(limits.cut_after) => Ending::Silent,
         () = overrun.cancelled() => Ending::Slow,
         () = stop.cancelled() => Ending::Stopping,
     };

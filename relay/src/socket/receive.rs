@@ -62,12 +62,12 @@ pub(super) async fn all<S>(
     incoming: &Incoming,
     metrics: &Metrics,
     limits: &Limits,
-    heard: &Heard,
 ) -> Ending
 where
     S: Stream<Item = Result<ws::Message, axum::Error>> + Unpin,
 {
-    if let Err(ending) = proof(stream, incoming, limits, heard).await {
+    let heard = Heard::now();
+    if let Err(ending) = proof(stream, incoming, limits, &heard).await {
         return ending;
     }
     let mut turns = session.ice_turns();
@@ -81,7 +81,8 @@ where
                 session.tell_ice_servers();
                 continue;
             }
-            message = next(stream, heard) => message,
+            message = next(stream, &heard) => message,
+            () = heard.until_silent_for(limits.cut_after) => return Ending::Silent,
         };
         let handled = match message {
             Ok(message) => one(message, session, incoming, metrics).await,
@@ -90,6 +91,8 @@ where
         if let Err(ending) = handled {
             return ending;
         }
+        // While it has to wait for being read it is not silent.
+        heard.touch();
     }
 }
 

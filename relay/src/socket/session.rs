@@ -1,18 +1,19 @@
 //! What one connection does in rooms.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use samara_core::message::{ErrorCode, Features, Reach};
 use samara_core::{MemberId, Message, RequestId, Topic};
 use samara_node::Asker;
-use tokio::time::Interval;
+use tokio::time::{Instant, Interval};
 
 use crate::ending::Ending;
 use crate::rates::Rates;
 use crate::rooms::{Congested, Mailbox, RoomFull};
-use crate::server::Shared;
+use crate::server::{Place, Shared};
 
 /// Type bytes of the messages about rooms.
 const ROOM_TYPES: std::ops::RangeInclusive<u8> = 16..=25;
@@ -27,18 +28,21 @@ pub(super) struct Session {
     rooms: HashMap<Topic, MemberId>,
     /// The peer's, as it says.
     features: Features,
+    /// Where it comes from.
+    host: IpAddr,
 }
 
 impl Session {
-    pub fn new(shared: Arc<Shared>, asker: Asker, mailbox: Mailbox, features: Features) -> Self {
+    pub fn new(shared: Arc<Shared>, place: &Place, mailbox: Mailbox, features: Features) -> Self {
         let rates = Rates::new(&shared.limits);
         Self {
             shared,
-            asker,
+            asker: place.asker(),
             mailbox,
             rates,
             rooms: HashMap::new(),
             features,
+            host: place.host(),
         }
     }
 
@@ -51,7 +55,7 @@ impl Session {
 
     /// Tells the peer of servers that help its data channels.
     pub fn tell_ice_servers(&self) {
-        match self.shared.ice.message() {
+        match self.shared.ice.message(self.host) {
             Ok(message) => self.mailbox.notify(message),
             Err(error) => tracing::warn!(%error, "a peer gets no TURN credentials"),
         }
@@ -140,7 +144,8 @@ impl Session {
             self.refuse(ErrorCode::NO_MEMBER, "you are not in that room");
             return Ok(());
         };
-        self.rates.forward(sealed.len()).await;
+        let by_all = self.shared.forwarded.as_deref();
+        self.rates.forward(sealed.len(), by_all).await;
         let Some(way) = self.shared.rooms.way(&topic, to) else {
             // The error alone does not say who is gone.
             let left = Message::Left { topic, member: to };
@@ -149,7 +154,8 @@ impl Session {
             return Ok(());
         };
         let bytes = sealed.len() as u64;
-        if way.forward(topic, from, to, sealed).await == Err(Congested) {
+        let until = Instant::now() + limits.forward_wait;
+        if way.forward(topic, from, to, sealed, until).await == Err(Congested) {
             self.shared.metrics.signals_dropped.increment(1);
             self.refuse(ErrorCode::TOO_MANY, "that member is too slow");
         } else {

@@ -22,6 +22,7 @@ use samara_relay::{Config, Limits, Server};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message as Frame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -139,6 +140,12 @@ fn random() -> [u8; 32] {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).unwrap();
     bytes
+}
+
+/// What a proxy on this machine asks for a host.
+pub fn through_proxy(addr: SocketAddr, path: &str, host: &str) -> ClientRequestBuilder {
+    let url = format!("ws://{addr}{path}").parse().unwrap();
+    ClientRequestBuilder::new(url).with_header("X-Forwarded-For", host)
 }
 
 /// The other end of a relay's WebSocket.
