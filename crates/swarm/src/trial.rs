@@ -23,9 +23,9 @@ use crate::time::{Millis, Time};
 /// path.
 const FAR: Millis = Millis(10);
 
-/// Between two looks at what comes. A rate that grows by less than half
-/// meanwhile has settled.
-const LOOK: Millis = Millis(500);
+/// Between two looks at what comes. A rate that grows by less than a quarter
+/// meanwhile, and does not fall to half, has settled.
+const LOOK: Millis = Millis(250);
 /// How long new channels have to reach their speed before they are measured.
 const SETTLE: Millis = Millis(1000);
 /// How long they are measured.
@@ -51,16 +51,22 @@ struct Pair {
     stage: Stage,
     /// Channels of the trial.
     fresh: Vec<ConnectionId>,
-    /// The measurement under way: since when, and how many bytes came then.
-    since: Time,
-    bytes: u64,
-    total: u64,
+    /// Where the measurement under way began.
+    since: Mark,
     /// Bytes that came from it.
     came: u64,
-    /// What the measurement before found.
-    last: Option<Rates>,
+    /// What the measurement before found, and where that began.
+    last: Option<(Rates, Mark)>,
     failures: u32,
     try_at: Time,
+}
+
+/// A moment, and how many bytes had come by then from one peer and from all.
+#[derive(Clone, Copy)]
+struct Mark {
+    at: Time,
+    came: u64,
+    total: u64,
 }
 
 /// How far a trial is.
@@ -68,8 +74,10 @@ struct Pair {
 enum Stage {
     /// There is none: it is measured what comes.
     Watching,
-    /// Channels are begun beside those it had.
+    /// Channels are begun beside those it had, which are measured on until the
+    /// first new one stands.
     Opening {
+        from: Mark,
         before: Rates,
         had: usize,
         until: Time,
@@ -88,13 +96,6 @@ struct Rates {
 }
 
 impl Rates {
-    const fn midpoint(self, other: Self) -> Self {
-        Self {
-            pair: self.pair.midpoint(other.pair),
-            total: self.total.midpoint(other.total),
-        }
-    }
-
     /// Whether so many are clearly more, and not only taken from others.
     const fn grew_to(self, now: Self) -> bool {
         let grown = now.pair.saturating_sub(self.pair);
@@ -139,9 +140,11 @@ impl Pair {
         Self {
             stage: Stage::Watching,
             fresh: Vec::new(),
-            since: now,
-            bytes: 0,
-            total,
+            since: Mark {
+                at: now,
+                came: 0,
+                total,
+            },
             came: 0,
             last: None,
             failures: 0,
@@ -149,33 +152,40 @@ impl Pair {
         }
     }
 
-    const fn measure_from(&mut self, at: Time, total: u64) {
-        (self.since, self.bytes, self.total) = (at, self.came, total);
+    const fn mark(&self, at: Time, total: u64) -> Mark {
+        let came = self.came;
+        Mark { at, came, total }
     }
 
-    /// What was measured, once it took long enough; the next measurement
-    /// begins then.
-    fn measured(&mut self, now: Time, total: u64, span: Millis) -> Option<Rates> {
-        let took = now.since(self.since);
-        if took < span {
+    /// What came a second since then.
+    fn rates(&self, from: Mark, now: Time, total: u64) -> Rates {
+        let took = now.since(from.at).0.max(1);
+        let rate = |bytes: u64| bytes.saturating_mul(1000) / took;
+        Rates {
+            pair: rate(self.came - from.came),
+            total: rate(total - from.total),
+        }
+    }
+
+    /// What was measured and from when on, once it took long enough; the next
+    /// measurement begins then.
+    fn measured(&mut self, now: Time, total: u64, span: Millis) -> Option<(Rates, Mark)> {
+        let from = self.since;
+        if now.since(from.at) < span {
             return None;
         }
-        let rate = |bytes: u64| bytes.saturating_mul(1000) / took.0.max(1);
-        let rates = Rates {
-            pair: rate(self.came - self.bytes),
-            total: rate(total - self.total),
-        };
-        self.measure_from(now, total);
-        Some(rates)
+        self.since = self.mark(now, total);
+        Some((self.rates(from, now, total), from))
     }
 
-    /// What comes, once that has settled: a channel that has just begun speeds
-    /// up by itself.
-    fn settled(&mut self, now: Time, total: u64) -> Option<Rates> {
-        let rates = self.measured(now, total, LOOK)?;
-        let last = self.last.replace(rates)?;
-        let grows = rates.pair > last.pair + last.pair / 2;
-        (!grows).then(|| last.midpoint(rates))
+    /// Since when what comes has settled, if it has: a channel that has just
+    /// begun speeds up by itself.
+    fn settled(&mut self, now: Time, total: u64) -> Option<Mark> {
+        let (rates, from) = self.measured(now, total, LOOK)?;
+        let (last, before) = self.last.replace((rates, from))?;
+        let grows = rates.pair > last.pair + last.pair / 4;
+        let stalls = last.pair == 0 || rates.pair < last.pair / 2;
+        (!grows && !stalls).then_some(before)
     }
 
     fn failed(&mut self, now: Time) {
@@ -202,7 +212,13 @@ impl Swarm {
 
     fn look(&mut self) {
         let seen = self.seen();
-        self.trials.pairs.retain(|peer, _| seen.contains_key(peer));
+        let pairs = self.trials.pairs.keys().copied();
+        let gone: Vec<_> = pairs.filter(|peer| !seen.contains_key(peer)).collect();
+        for peer in gone {
+            // Channels of a trial that nobody ends any more.
+            self.end_fresh(peer, |_| true);
+            self.trials.pairs.remove(&peer);
+        }
         for (peer, seen) in seen {
             self.run_pair(peer, &seen);
         }
@@ -211,7 +227,7 @@ impl Swarm {
     fn run_pair(&mut self, peer: PeerId, seen: &Seen) {
         let (now, total) = (self.now, self.trials.total);
         let quiet = self.trials.is_quiet();
-        let dialing = self.trials.pairs.get(&peer).map(|pair| self.dialing(pair));
+        let opening = self.trials.pairs.get(&peer).map(|pair| self.opening(pair));
         let pair = self.trials.pairs.entry(peer);
         let pair = pair.or_insert_with(|| Pair::new(now, total));
         match pair.stage {
@@ -220,40 +236,54 @@ impl Swarm {
                 pair.failed(now);
                 self.end_fresh(peer, |_| true);
             }
-            Stage::Watching | Stage::Trying { .. } if !seen.busy => pair.measure_from(now, total),
+            Stage::Watching | Stage::Trying { .. } if !seen.busy => {
+                pair.since = pair.mark(now, total);
+            }
             Stage::Watching => {
-                if let Some(rates) = pair.settled(now, total)
+                if let Some(from) = pair.settled(now, total)
                     && pair.try_at <= now
                     && quiet
                 {
-                    self.try_more(peer, seen, rates);
+                    self.try_more(peer, seen, from);
                 }
             }
-            Stage::Opening { until, .. } if dialing > Some(0) && now < until => {}
-            Stage::Opening { before, had, .. } => {
-                if seen.open > had {
-                    let until = now + SETTLE;
-                    pair.stage = Stage::Settling { before, until };
-                } else {
-                    pair.failed(now);
+            Stage::Opening {
+                from, had, until, ..
+            } if opening > Some(0) && now < until => {
+                if seen.open == had {
+                    let before = pair.rates(from, now, total);
+                    pair.stage = Stage::Opening {
+                        from,
+                        before,
+                        had,
+                        until,
+                    };
                 }
-                self.end_fresh(peer, |connection| connection.ready().is_none());
+            }
+            Stage::Opening { before, had, .. } if seen.open > had => {
+                let until = now + SETTLE;
+                pair.stage = Stage::Settling { before, until };
+                self.end_fresh(peer, |connection| !is_of_use(connection));
+            }
+            Stage::Opening { .. } => {
+                pair.failed(now);
+                self.end_fresh(peer, |_| true);
             }
             Stage::Settling { until, .. } if now < until => {}
             Stage::Settling { before, .. } => {
                 let until = now + GIVE_UP;
                 pair.stage = Stage::Trying { before, until };
-                pair.measure_from(now, total);
+                pair.since = pair.mark(now, total);
             }
             Stage::Trying { before, .. } => {
-                let Some(rates) = pair.measured(now, total, SPAN) else {
+                let Some((rates, from)) = pair.measured(now, total, SPAN) else {
                     return;
                 };
                 if before.grew_to(rates) {
                     pair.stage = Stage::Watching;
                     pair.failures = 0;
                     pair.fresh.clear();
-                    self.try_more(peer, seen, rates);
+                    self.try_more(peer, seen, from);
                 } else {
                     pair.failed(now);
                     self.end_fresh(peer, |_| true);
@@ -262,25 +292,31 @@ impl Swarm {
         }
     }
 
-    /// Channels of a trial that are in the making.
-    fn dialing(&self, pair: &Pair) -> usize {
+    /// Channels of a trial that are in the making, or have not been told yet
+    /// what the peer holds.
+    fn opening(&self, pair: &Pair) -> usize {
         let fresh = pair.fresh.iter().filter_map(|id| self.connections.get(id));
-        fresh
-            .filter(|connection| connection.ready().is_none())
-            .count()
+        fresh.filter(|connection| !is_of_use(connection)).count()
     }
 
-    /// Begins more channels with a source, if it may have more and is far.
-    fn try_more(&mut self, peer: PeerId, seen: &Seen, before: Rates) {
+    /// Begins more channels with a source, if it may have more and is far; what
+    /// came since `from` is what they are measured against.
+    fn try_more(&mut self, peer: PeerId, seen: &Seen, from: Mark) {
         let had = seen.open;
         let more = next(had, self.config.limits.channels) - had;
         let (Some(meeting), true, true) = (seen.meeting, seen.far, more > 0) else {
             return;
         };
-        let until = self.now + OPENING;
+        let (now, total) = (self.now, self.trials.total);
+        let until = now + OPENING;
         let begun: Vec<_> = (0..more).map_while(|_| self.begin_lane(&meeting)).collect();
         if let Some(pair) = self.trials.pairs.get_mut(&peer) {
-            pair.stage = Stage::Opening { before, had, until };
+            pair.stage = Stage::Opening {
+                from,
+                before: pair.rates(from, now, total),
+                had,
+                until,
+            };
             pair.fresh = begun;
         }
     }
@@ -299,6 +335,9 @@ impl Swarm {
         let connections = &self.connections;
         let ends = |id: &mut ConnectionId| connections.get(id).is_none_or(&which);
         let ended: Vec<_> = pair.fresh.extract_if(.., ends).collect();
+        if ended.is_empty() {
+            return;
+        }
         let since = self.now;
         for id in ended {
             let Some(peer) = self.peer_mut(id) else {
@@ -323,7 +362,7 @@ impl Swarm {
                 continue;
             };
             let asking = &peer.asking;
-            if peer.leaving.is_some() || asking.has.is_empty() && asking.requests.is_empty() {
+            if peer.leaving.is_some() || !is_of_use(connection) {
                 continue;
             }
             let seen = all.entry(id).or_insert(Seen {
@@ -354,6 +393,12 @@ impl Swarm {
         let room = self.rooms.get(&(meeting.relay, meeting.topic));
         room.is_some_and(|room| room.members.contains_key(&meeting.member))
     }
+}
+
+/// Whether something is to be had by a connection.
+fn is_of_use(connection: &Connection) -> bool {
+    let asking = connection.ready().map(|peer| &peer.asking);
+    asking.is_some_and(|asking| !asking.has.is_empty() || !asking.requests.is_empty())
 }
 
 /// How many channels to try where there are so many: half of the most, then

@@ -94,21 +94,22 @@ fn channels_that_carry_no_more_together_end_again() {
     net.run(1000);
     net.seed(seeder, &file);
     net.fetch(reader, &file.link);
-    let mut tried = 0;
+    let (mut tried, mut seconds) = (0, 0);
     while !net.is_done(reader) {
         net.run(1000);
-        let now = channels(&mut net, reader);
-        tried += usize::from(now > 1);
+        tried += usize::from(channels(&mut net, reader) > 1);
+        seconds += 1;
     }
     assert!(tried > 0, "more were tried");
+    assert!(tried < seconds / 2, "for {tried} of {seconds} s");
     let took = net.now / 1000;
     assert!(took <= one + one / 20 + 2, "{took} s instead of {one}");
     // What was tried last may stand yet.
     net.run(70_000);
     assert!(channels(&mut net, reader) <= 1);
-    // What was on its way when it was cancelled.
+    // What was on its way when each trial ended.
     let wasted = net.peer(reader).swarm.wasted();
-    assert!(wasted < 60_000, "{wasted} bytes of five million");
+    assert!(wasted < 100_000, "{wasted} bytes of five million");
 }
 
 /// A channel may end before what came on it is stored.
