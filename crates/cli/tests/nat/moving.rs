@@ -25,6 +25,10 @@ struct Transfer {
 
 impl Transfer {
     fn begin(seeder: Router, reader: Router) -> Self {
+        Self::begin_at(SPEED, seeder, reader)
+    }
+
+    fn begin_at(speed: &str, seeder: Router, reader: Router) -> Self {
         let town = Town::new();
         let desk = Desk::new();
         let file = desk.file("file", LEN);
@@ -37,7 +41,7 @@ impl Transfer {
             "ENTRY.json",
             "--no-dht",
             "--upload-limit",
-            SPEED,
+            speed,
             "--relay",
             relay.url(),
         ]);
@@ -106,6 +110,15 @@ fn a_transfer_outlives_a_relay_that_starts_again() {
         let what = format!("relay restarted, reader {}", reader.name());
         assert_eq!(transfer.end(&what), path);
     }
+}
+
+/// A data channel is tried again 30 s after one failed.
+#[test]
+#[ignore = "needs root, iproute2, nftables and coturn: cargo xtask nat"]
+fn a_data_channel_takes_over_once_udp_passes() {
+    let transfer = Transfer::begin_at("600K", Router::Restricted, Router::NoUdp);
+    transfer.reader.let_udp_pass();
+    assert_eq!(transfer.end("UDP passes at the reader's router"), "webrtc");
 }
 
 #[test]

@@ -207,6 +207,15 @@ impl Home {
         self.host.ip("route replace default via 10.0.0.1");
     }
 
+    /// The router is one of those that let UDP pass to whoever sent some, now.
+    pub fn let_udp_pass(&self) {
+        let (gate, _) = self.gate.as_ref().unwrap();
+        gate.nft(
+            "flush chain ip r forward; \
+             add rule ip r forward iifname wan ct state new drop",
+        );
+    }
+
     /// The provider gives the router another address in place of the old one.
     /// Nothing in the home is told.
     pub fn move_router(&mut self, town: &Town) {
