@@ -119,14 +119,17 @@ async function native(ends, mebibytes, channels) {
   try {
     const begun = performance.now();
     const fetch = run(ends.far, "fetch", ["fetch", link, "-o", "output", ...at]);
-    let most = 0;
+    let [most, half] = [0, undefined];
     for await (const event of events(fetch)) {
       for (const source of event.sources ?? []) most = Math.max(most, source.channels);
+      if (event.bytes >= (mebibytes * MIB) / 2) half ??= { at: performance.now(), bytes: event.bytes };
     }
-    const seconds = (performance.now() - begun) / 1000;
+    const end = performance.now();
+    const seconds = (end - begun) / 1000;
     const same = readFileSync(join(folder, "output")).equals(readFileSync(join(folder, "input")));
     if (!same) throw new Error("what came is not what was sent");
-    return { rate: mebibytes / seconds, channels: most };
+    const later = (mebibytes - half.bytes / MIB) / ((end - half.at) / 1000);
+    return { rate: mebibytes / seconds, later, channels: most };
   } finally {
     await stop(seed);
     for (const name of ["seed", "fetch", "output"]) rmSync(join(folder, name), { recursive: true });
@@ -149,15 +152,19 @@ async function browsers(ends, mebibytes, channels) {
     return await reader.evaluate(async ([options, link, mebibytes]) => {
       const { open } = await import("/dist/index.js");
       const samara = await open(options);
-      let most = 0;
+      let [most, half] = [0, undefined];
       const begun = performance.now();
       const transfer = await samara.fetch(link);
       const look = setInterval(() => {
-        for (const source of transfer.progress.sources) most = Math.max(most, source.channels);
+        const { bytes, sources } = transfer.progress;
+        for (const source of sources) most = Math.max(most, source.channels);
+        if (bytes >= (mebibytes << 20) / 2) half ??= { at: performance.now(), bytes };
       }, 200);
       await transfer.done;
       clearInterval(look);
-      return { rate: mebibytes / ((performance.now() - begun) / 1000), channels: most };
+      const end = performance.now();
+      const later = (mebibytes - half.bytes / 2 ** 20) / ((end - half.at) / 1000);
+      return { rate: mebibytes / ((end - begun) / 1000), later, channels: most };
     }, [options, link, mebibytes]);
   } finally {
     await Promise.all(opened.map((browser) => browser.close()));
@@ -191,13 +198,14 @@ async function page(browser) {
 function write(path) {
   const [begin, end] = ["<!-- table: written by `cargo xtask lanes --write` -->", "<!-- table end -->"];
   const text = readFileSync(path, "utf8");
-  const rate = (measured) => measured.rate.toFixed(measured.rate < 10 ? 2 : 1);
+  const shown = (rate) => rate.toFixed(rate < 10 ? 2 : 1);
   const table = [
-    "| between | round trip | loss | file, MiB | one channel, MiB/s | as many as found best, MiB/s | ratio | channels at most |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    "| between | round trip | loss | file, MiB | one channel, MiB/s | as many as found best | ratio | second half: one | as many | ratio | channels at most |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ...rows.map(({ kind, roundTrip, loss, mebibytes, one, several }) => [
-      "", kind === "native" ? "native" : "Chromium", `${roundTrip} ms`, `${loss} %`, mebibytes, rate(one), rate(several),
-      `**${(several.rate / one.rate).toFixed(2)}**`, several.channels, "",
+      "", kind === "native" ? "native" : "Chromium", `${roundTrip} ms`, `${loss} %`, mebibytes,
+      shown(one.rate), shown(several.rate), `**${(several.rate / one.rate).toFixed(2)}**`,
+      shown(one.later), shown(several.later), `**${(several.later / one.later).toFixed(2)}**`, several.channels, "",
     ].join(" | ").trim()),
   ];
   const [before, rest] = text.split(begin);

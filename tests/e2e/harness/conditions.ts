@@ -42,13 +42,16 @@ export function noteConnections(): void {
 export function refuseOneCandidate(): void {
   const { addIceCandidate } = RTCPeerConnection.prototype;
   let refused = false;
-  RTCPeerConnection.prototype.addIceCandidate = async function (this: RTCPeerConnection, ...given) {
+  RTCPeerConnection.prototype.addIceCandidate = async function (
+    this: RTCPeerConnection,
+    candidate?: RTCIceCandidateInit | null,
+  ): Promise<void> {
     if (!refused) {
       refused = true;
       Object.assign(window, { refused });
       throw new DOMException("it cannot be read", "OperationError");
     }
-    return Reflect.apply(addIceCandidate, this, given);
+    await Reflect.apply(addIceCandidate, this, [candidate]);
   };
 }
 
