@@ -21,7 +21,7 @@ use crate::time::{Millis, Time};
 
 /// A source that answers the handshake sooner is near: one channel fills its
 /// path.
-const FAR: Millis = Millis(10);
+const FAR: Millis = Millis(20);
 
 /// Between two looks at what comes. A rate that grows by less than a quarter
 /// meanwhile, and does not fall to half, has settled.
