@@ -28,7 +28,7 @@ impl Transfer {
         Self::begin_at(SPEED, seeder, reader)
     }
 
-    fn begin_at(speed: &str, seeder: Router, reader: Router) -> Self {
+    fn begin_at(limit: &str, seeder: Router, reader: Router) -> Self {
         let town = Town::new();
         let desk = Desk::new();
         let file = desk.file("file", LEN);
@@ -41,7 +41,7 @@ impl Transfer {
             "ENTRY.json",
             "--no-dht",
             "--upload-limit",
-            speed,
+            limit,
             "--relay",
             relay.url(),
         ]);
