@@ -59,6 +59,8 @@ struct Pair {
     last: Option<(Rates, Mark)>,
     failures: u32,
     try_at: Time,
+    /// It answered a handshake sooner than a far one could.
+    near: bool,
 }
 
 /// A moment, and how many bytes had come by then from one peer and from all.
@@ -149,6 +151,7 @@ impl Pair {
             last: None,
             failures: 0,
             try_at: now,
+            near: false,
         }
     }
 
@@ -230,7 +233,14 @@ impl Swarm {
         let opening = self.trials.pairs.get(&peer).map(|pair| self.opening(pair));
         let pair = self.trials.pairs.entry(peer);
         let pair = pair.or_insert_with(|| Pair::new(now, total));
+        // Each new channel tells it anew, and a busy machine is late sometimes.
+        pair.near |= !seen.far;
         match pair.stage {
+            Stage::Watching if pair.near => {}
+            _ if pair.near => {
+                pair.failed(now);
+                self.end_fresh(peer, |_| true);
+            }
             // What comes now says nothing.
             Stage::Trying { until, .. } if !seen.busy && until <= now => {
                 pair.failed(now);
@@ -299,12 +309,12 @@ impl Swarm {
         fresh.filter(|connection| !is_of_use(connection)).count()
     }
 
-    /// Begins more channels with a source, if it may have more and is far; what
-    /// came since `from` is what they are measured against.
+    /// Begins more channels with a source, if it may have more; what came since
+    /// `from` is what they are measured against.
     fn try_more(&mut self, peer: PeerId, seen: &Seen, from: Mark) {
         let had = seen.open;
         let more = next(had, self.config.limits.channels) - had;
-        let (Some(meeting), true, true) = (seen.meeting, seen.far, more > 0) else {
+        let (Some(meeting), true) = (seen.meeting, more > 0) else {
             return;
         };
         let (now, total) = (self.now, self.trials.total);

@@ -139,6 +139,29 @@ fn a_near_source_is_not_tried() {
     assert_eq!(channels, 1);
 }
 
+/// A busy machine answers the first handshake late.
+#[test]
+fn a_source_that_turns_out_to_be_near_is_left_with_one_channel() {
+    let file = large();
+    let mut net = network();
+    let [seeder, reader] = [8, 8].map(|channels| browser(&mut net, channels));
+    net.run(1000);
+    net.seed(seeder, &file);
+    net.fetch(reader, &file.link);
+    while channels(&mut net, reader) == 0 {
+        net.run(10);
+    }
+    net.run(100);
+    net.near = true;
+    let mut most = 0;
+    for _ in 0..150 {
+        net.run(100);
+        most = most.max(channels(&mut net, reader));
+    }
+    assert!(!net.is_done(reader));
+    assert_eq!((most, channels(&mut net, reader)), (4, 1));
+}
+
 #[test]
 fn a_trial_ends_when_nothing_is_asked_for_any_more() {
     let file = large();
