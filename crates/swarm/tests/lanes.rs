@@ -67,6 +67,16 @@ fn between(net: &mut Net, seeder: usize, reader: usize, file: &File) -> (u64, us
     fetch(net, reader, file)
 }
 
+/// A seeder and somebody who has just begun to fetch from it; each may have
+/// eight channels.
+fn reading(net: &mut Net, file: &File) -> (Host, Host) {
+    let [seeder, reader] = [8, 8].map(|channels| browser(net, channels));
+    net.run(1000);
+    net.seed(seeder, file);
+    net.fetch(reader, &file.link);
+    (seeder, reader)
+}
+
 /// About five megabytes: fifty seconds on one channel.
 fn large() -> File {
     file(5000)
@@ -90,10 +100,7 @@ fn channels_that_carry_no_more_together_end_again() {
     let (one, _) = between(&mut net, 8, 1, &file);
     let mut net = network();
     net.one_line = true;
-    let [seeder, reader] = [8, 8].map(|channels| browser(&mut net, channels));
-    net.run(1000);
-    net.seed(seeder, &file);
-    net.fetch(reader, &file.link);
+    let (_, reader) = reading(&mut net, &file);
     let (mut tried, mut seconds) = (0, 0);
     while !net.is_done(reader) {
         net.run(1000);
@@ -144,10 +151,7 @@ fn a_near_source_is_not_tried() {
 fn a_source_that_turns_out_to_be_near_is_left_with_one_channel() {
     let file = large();
     let mut net = network();
-    let [seeder, reader] = [8, 8].map(|channels| browser(&mut net, channels));
-    net.run(1000);
-    net.seed(seeder, &file);
-    net.fetch(reader, &file.link);
+    let (_, reader) = reading(&mut net, &file);
     while channels(&mut net, reader) == 0 {
         net.run(10);
     }
@@ -166,10 +170,7 @@ fn a_source_that_turns_out_to_be_near_is_left_with_one_channel() {
 fn a_trial_ends_when_nothing_is_asked_for_any_more() {
     let file = large();
     let mut net = network();
-    let [seeder, reader] = [8, 8].map(|channels| browser(&mut net, channels));
-    net.run(1000);
-    net.seed(seeder, &file);
-    net.fetch(reader, &file.link);
+    let (_, reader) = reading(&mut net, &file);
     while channels(&mut net, reader) < 4 {
         net.run(100);
     }
@@ -226,10 +227,7 @@ fn whoever_has_more_channels_gets_no_more_of_a_full_line() {
 fn what_was_asked_for_on_a_channel_that_ends_comes_by_the_others() {
     let file = large();
     let mut net = network();
-    let [seeder, reader] = [8, 8].map(|channels| browser(&mut net, channels));
-    net.run(1000);
-    net.seed(seeder, &file);
-    net.fetch(reader, &file.link);
+    let (seeder, reader) = reading(&mut net, &file);
     while channels(&mut net, reader) < 8 {
         net.run(500);
     }
